@@ -1,0 +1,179 @@
+-- name: GetObject :one
+-- Plan: one row by primary key; the revision by its own.
+SELECT coalesce(o.rv, 0)::bigint AS rv, o.body, o.expires_at, r.current
+FROM ark.revision r
+LEFT JOIN ark.objects o ON o.resource = sqlc.arg(resource)::text AND o.key = sqlc.arg(key)::text
+WHERE r.singleton;
+
+-- name: CheckObjects :many
+-- Under the revision lock: what stands at the keys of a batch. The body comes
+-- along only where the expected revision is not the current one, for the retry.
+-- Plan: nested loop, one look-up by primary key for each write of the batch.
+SELECT i.n::int AS n, o.rv::bigint AS rv, o.expires_at,
+    (CASE WHEN o.rv <> i.expect THEN o.body END)::bytea AS body
+FROM ROWS FROM (
+    unnest(sqlc.arg(resources)::text[]),
+    unnest(sqlc.arg(keys)::text[]),
+    unnest(sqlc.arg(expected)::bigint[])
+) WITH ORDINALITY AS i (resource, key, expect, n)
+JOIN ark.objects o ON o.resource = i.resource AND o.key = i.key;
+
+-- name: PutObjects :exec
+-- Brings the objects in step with the events of the batch, which carry the
+-- bodies. A zero time is no expiry. Plan: nested loop over events by primary key; upsert by primary key.
+INSERT INTO ark.objects (resource, key, rv, body, expires_at)
+SELECT e.resource, e.key, e.rv, e.body, nullif(i.expires_at, '0001-01-01 00:00:00+00'::timestamptz)
+FROM ROWS FROM (
+    unnest(sqlc.arg(rvs)::bigint[]),
+    unnest(sqlc.arg(expires_at)::timestamptz[])
+) AS i (rv, expires_at)
+JOIN ark.events e ON e.rv = i.rv
+WHERE e.body IS NOT NULL
+ON CONFLICT (resource, key) DO UPDATE
+SET rv = excluded.rv, body = excluded.body, expires_at = excluded.expires_at;
+
+-- name: DeleteObjects :exec
+-- Plan: nested loop, one look-up by primary key for each delete of the batch.
+DELETE FROM ark.objects o
+USING ROWS FROM (
+    unnest(sqlc.arg(resources)::text[]),
+    unnest(sqlc.arg(keys)::text[])
+) AS i (resource, key)
+WHERE o.resource = i.resource AND o.key = i.key;
+
+-- name: ListLatest :many
+-- A page of what is current, in key order, and one row more (page_floor >= 0)
+-- that carries the revision of the snapshot and the compaction floor.
+-- Plan: index scan of the key range on the primary key, stopped by the limit; no sort.
+SELECT ''::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted::bigint AS page_floor
+FROM ark.revision r
+WHERE r.singleton
+UNION ALL
+(SELECT o.key::text, o.rv::bigint, o.body::bytea, (-1)::bigint
+FROM ark.objects o
+WHERE o.resource = sqlc.arg(resource)::text
+    AND o.key >= sqlc.arg(key_from)::text AND o.key < sqlc.arg(key_before)::text
+ORDER BY o.key
+LIMIT sqlc.arg(page_size)::bigint);
+
+-- name: ListAsOf :many
+-- A page of the state at a revision: current rows not newer, and the image
+-- before the first later event of each key. One row more (page_floor >= 0)
+-- carries the current revision and the floor that the read must not be below.
+-- Plan: two index scans in key order, each stopped by the limit; what is sorted
+-- are at most two pages.
+SELECT ''::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted::bigint AS page_floor
+FROM ark.revision r
+WHERE r.singleton
+UNION ALL
+(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+FROM (
+    (SELECT o.key, o.rv, o.body
+    FROM ark.objects o
+    WHERE o.resource = sqlc.arg(resource)::text
+        AND o.key >= sqlc.arg(key_from)::text AND o.key < sqlc.arg(key_before)::text
+        AND o.rv <= sqlc.arg(as_of)::bigint
+    ORDER BY o.key
+    LIMIT sqlc.arg(page_size)::bigint)
+    UNION ALL
+    (SELECT f.key, f.prev_rv, f.prev_body
+    FROM (
+        SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
+        FROM ark.events e
+        WHERE e.resource = sqlc.arg(resource)::text
+            AND e.key >= sqlc.arg(key_from)::text AND e.key < sqlc.arg(key_before)::text
+            AND e.rv > sqlc.arg(as_of)::bigint
+        ORDER BY e.key, e.rv
+    ) f
+    WHERE f.prev_rv IS NOT NULL
+    ORDER BY f.key
+    LIMIT sqlc.arg(page_size)::bigint)
+) s
+ORDER BY s.key
+LIMIT sqlc.arg(page_size)::bigint);
+
+-- name: ListAsOfRecent :many
+-- The same for a revision that few events came after, of all resources: reads
+-- those in the order of revisions and sorts them, where ListAsOf would walk the
+-- whole window of the resource. The concatenation keeps the planner off that index.
+-- Plan: index scan of the key range on the primary key, stopped by the limit; index
+-- scan of events on the primary key from the revision on, sorted by key.
+SELECT ''::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted::bigint AS page_floor
+FROM ark.revision r
+WHERE r.singleton
+UNION ALL
+(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+FROM (
+    (SELECT o.key, o.rv, o.body
+    FROM ark.objects o
+    WHERE o.resource = sqlc.arg(resource)::text
+        AND o.key >= sqlc.arg(key_from)::text AND o.key < sqlc.arg(key_before)::text
+        AND o.rv <= sqlc.arg(as_of)::bigint
+    ORDER BY o.key
+    LIMIT sqlc.arg(page_size)::bigint)
+    UNION ALL
+    (SELECT f.key, f.prev_rv, f.prev_body
+    FROM (
+        SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
+        FROM ark.events e
+        WHERE e.rv > sqlc.arg(as_of)::bigint AND (e.resource || '') = sqlc.arg(resource)::text
+            AND e.key >= sqlc.arg(key_from)::text AND e.key < sqlc.arg(key_before)::text
+        ORDER BY e.key, e.rv
+    ) f
+    WHERE f.prev_rv IS NOT NULL
+    ORDER BY f.key
+    LIMIT sqlc.arg(page_size)::bigint)
+) s
+ORDER BY s.key
+LIMIT sqlc.arg(page_size)::bigint);
+
+-- name: CountLatest :one
+-- What remains behind a key. Plan: index-only scan of the key range.
+SELECT count(*)::bigint AS n
+FROM ark.objects o
+WHERE o.resource = sqlc.arg(resource)::text
+    AND o.key >= sqlc.arg(key_from)::text AND o.key < sqlc.arg(key_before)::text;
+
+-- name: CountAsOf :one
+-- What remained behind a key at a revision: current rows not newer, and keys
+-- whose first later event has an image before. Plan: index scans of the key range.
+SELECT (
+    (SELECT count(*)
+    FROM ark.objects o
+    WHERE o.resource = sqlc.arg(resource)::text
+        AND o.key >= sqlc.arg(key_from)::text AND o.key < sqlc.arg(key_before)::text
+        AND o.rv <= sqlc.arg(as_of)::bigint)
+    +
+    (SELECT count(*)
+    FROM (
+        SELECT DISTINCT ON (e.key) e.key, e.prev_rv
+        FROM ark.events e
+        WHERE e.resource = sqlc.arg(resource)::text
+            AND e.key >= sqlc.arg(key_from)::text AND e.key < sqlc.arg(key_before)::text
+            AND e.rv > sqlc.arg(as_of)::bigint
+        ORDER BY e.key, e.rv
+    ) f
+    WHERE f.prev_rv IS NOT NULL)
+)::bigint AS n;
+
+-- name: ListExpiredObjects :many
+-- What storage's own ttl has to delete; each is then deleted by compare and
+-- swap, so that several processes may ask. Plan: index scan on expires_at.
+SELECT o.resource, o.key, o.rv
+FROM ark.objects o
+WHERE o.expires_at <= sqlc.arg(now)::timestamptz
+ORDER BY o.expires_at
+LIMIT sqlc.arg(page_size)::bigint;
+
+-- name: GetObjectSizes :one
+-- Average size of a stored object of a resource, over a sample from the
+-- beginning of its key range. Plan: index scan on the primary key, stopped by the limit.
+SELECT coalesce(trunc(avg(octet_length(s.body))), 0)::bigint AS average
+FROM (
+    SELECT o.body
+    FROM ark.objects o
+    WHERE o.resource = sqlc.arg(resource)::text
+        AND o.key >= sqlc.arg(key_from)::text AND o.key < sqlc.arg(key_before)::text
+    ORDER BY o.key
+    LIMIT sqlc.arg(sample)::bigint
+) s;

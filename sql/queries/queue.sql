@@ -1,0 +1,170 @@
+-- name: Enqueue :exec
+-- Start tags of start-time fair queuing: a namespace continues behind its own
+-- last waiting query, or where service stands if it has none; priorities apart.
+-- Plan: three look-ups at the end of an index for each new entry; no scan.
+INSERT INTO ark.queue (key, uid, namespace, rank, tag, enqueued_at, wait_ms, wait_until)
+SELECT i.key, i.uid, i.namespace, i.rank,
+    greatest(
+        coalesce(
+            (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
+            (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
+            0),
+        (SELECT max(l.tag) + 1 FROM ark.queue l WHERE l.state = 'queued' AND l.namespace = i.namespace AND l.rank = i.rank)
+    ) + row_number() OVER (PARTITION BY i.namespace, i.rank ORDER BY i.n) - 1,
+    sqlc.arg(now)::timestamptz, i.wait_ms,
+    sqlc.arg(now)::timestamptz + i.wait_ms * interval '1 millisecond'
+FROM ROWS FROM (
+    unnest(sqlc.arg(keys)::text[]),
+    unnest(sqlc.arg(uids)::text[]),
+    unnest(sqlc.arg(namespaces)::text[]),
+    unnest(sqlc.arg(ranks)::smallint[]),
+    unnest(sqlc.arg(wait_ms)::bigint[])
+) WITH ORDINALITY AS i (key, uid, namespace, rank, wait_ms, n)
+ORDER BY i.n
+ON CONFLICT (key) DO NOTHING;
+
+-- name: Dequeue :exec
+-- The end of queue rows: the Query is finished, deleted or held.
+-- Plan: one look-up by the unique key for each entry.
+DELETE FROM ark.queue
+WHERE key = ANY (sqlc.arg(keys)::text[]);
+
+-- name: CancelQueued :exec
+-- Flags entries; one that still waits is due at once.
+-- Plan: one look-up by the unique key for each entry.
+UPDATE ark.queue
+SET cancel = true, wait_until = enqueued_at
+WHERE key = ANY (sqlc.arg(keys)::text[]);
+
+-- name: CheckLeases :many
+-- Which fences of a batch still hold, locked until the batch ends.
+-- Plan: nested loop, one look-up by primary key for each fence.
+SELECT i.n::int AS n
+FROM ROWS FROM (
+    unnest(sqlc.arg(ids)::bigint[]),
+    unnest(sqlc.arg(workers)::uuid[]),
+    unnest(sqlc.arg(attempts)::int[])
+) WITH ORDINALITY AS i (id, worker, attempt, n)
+JOIN ark.queue q ON q.id = i.id AND q.worker = i.worker AND q.attempt = i.attempt
+FOR UPDATE OF q;
+
+-- name: Lease :many
+-- The next entries in the order priority, fairness, age, that no other worker
+-- is taking. The array keeps the planner, which does not know the limit, from
+-- joining with the whole queue.
+-- Plan: index scan on queue_order_idx, locked rows skipped, stopped by the limit;
+-- no sort; one look-up by primary key for each entry.
+WITH next AS (
+    SELECT c.id
+    FROM ark.queue c
+    WHERE c.state = 'queued'
+    ORDER BY c.rank, c.tag, c.id
+    LIMIT sqlc.arg(batch_size)::bigint
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE ark.queue q
+SET state = 'leased', worker = sqlc.arg(worker)::uuid, attempt = q.attempt + 1
+WHERE q.id = ANY (ARRAY(SELECT n.id FROM next n))
+RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at,
+    (q.wait_until <= sqlc.arg(now)::timestamptz)::boolean AS overdue;
+
+-- name: LeaseDue :many
+-- Entries whose wait is over, cancelled ones first, to be ended without being
+-- executed. Plan: index scan on queue_wait_until_idx, locked rows skipped, stopped
+-- by the limit; one look-up by primary key for each entry.
+WITH due AS (
+    SELECT c.id
+    FROM ark.queue c
+    WHERE c.state = 'queued' AND c.wait_until <= sqlc.arg(now)::timestamptz
+    ORDER BY c.wait_until
+    LIMIT sqlc.arg(batch_size)::bigint
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE ark.queue q
+SET state = 'leased', worker = sqlc.arg(worker)::uuid, attempt = q.attempt + 1
+WHERE q.id = ANY (ARRAY(SELECT d.id FROM due d))
+RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, true::boolean AS overdue;
+
+-- name: GetEndedLeases :many
+-- Of the leases that a worker believes to hold, those that it lost (lost) or
+-- that are to be cut off. Plan: nested left join, one look-up by primary key for each lease.
+SELECT i.id::bigint AS id, i.attempt::int AS attempt, (q.id IS NULL)::boolean AS lost, coalesce(q.cancel, false)::boolean AS cancel
+FROM ROWS FROM (
+    unnest(sqlc.arg(ids)::bigint[]),
+    unnest(sqlc.arg(attempts)::int[])
+) AS i (id, attempt)
+LEFT JOIN ark.queue q ON q.id = i.id AND q.attempt = i.attempt AND q.worker = sqlc.arg(worker)::uuid
+WHERE q.id IS NULL OR q.cancel;
+
+-- name: ReturnExpiredLeases :many
+-- Leases whose worker is no longer alive go back to the queue, where they were;
+-- their wait begins afresh. The order is that of the index over the leased rows.
+-- Plan: index scan on queue_worker_idx, anti-join with the few workers.
+UPDATE ark.queue q
+SET state = 'queued', worker = NULL,
+    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
+        ELSE sqlc.arg(now)::timestamptz + q.wait_ms * interval '1 millisecond' END
+FROM (
+    SELECT l.id, l.worker
+    FROM ark.queue l
+    WHERE l.state = 'leased'
+        AND NOT EXISTS (
+            SELECT FROM ark.workers w
+            WHERE w.id = l.worker AND w.alive_until > sqlc.arg(now)::timestamptz)
+    ORDER BY l.worker
+    LIMIT sqlc.arg(batch_size)::bigint
+    FOR UPDATE OF l SKIP LOCKED
+) lost
+WHERE q.id = lost.id
+RETURNING q.id, q.key, q.uid, q.attempt, lost.worker;
+
+-- name: ReleaseLeases :exec
+-- A worker that stops gives back what it has not finished; the attempt does not
+-- count. Plan: one look-up by primary key for each lease.
+UPDATE ark.queue q
+SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
+    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
+        ELSE sqlc.arg(now)::timestamptz + q.wait_ms * interval '1 millisecond' END
+WHERE q.id = ANY (sqlc.arg(ids)::bigint[]) AND q.worker = sqlc.arg(worker)::uuid;
+
+-- name: ReleaseOtherLeases :execrows
+-- Gives back what a worker holds without knowing of it, because the answer to
+-- its lease was lost; the attempt does not count.
+-- Plan: index scan on queue_worker_idx.
+UPDATE ark.queue q
+SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
+    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
+        ELSE sqlc.arg(now)::timestamptz + q.wait_ms * interval '1 millisecond' END
+WHERE q.state = 'leased' AND q.worker = sqlc.arg(worker)::uuid
+    AND q.id <> ALL (sqlc.arg(held)::bigint[]);
+
+-- name: ReturnLease :exec
+-- A worker gives one entry back that it cannot do anything with; the attempt
+-- counts. Plan: one row by primary key.
+UPDATE ark.queue q
+SET state = 'queued', worker = NULL,
+    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
+        ELSE sqlc.arg(now)::timestamptz + q.wait_ms * interval '1 millisecond' END
+WHERE q.id = sqlc.arg(id)::bigint AND q.worker = sqlc.arg(worker)::uuid AND q.attempt = sqlc.arg(attempt)::int;
+
+-- name: DropLease :execrows
+-- The end of an entry whose Query is gone, another one or finished already.
+-- Plan: one row by primary key.
+DELETE FROM ark.queue
+WHERE id = sqlc.arg(id)::bigint AND worker = sqlc.arg(worker)::uuid AND attempt = sqlc.arg(attempt)::int;
+
+-- name: NotifyQueue :exec
+-- Wakes idle workers after entries came back. Plan: no table.
+SELECT pg_notify('ark_queue', '');
+
+-- name: NotifyLeases :exec
+-- Tells workers that a lease was cancelled or its Query deleted. Plan: no table.
+SELECT pg_notify('ark_leases', '');
+
+-- name: CountQueue :many
+-- Depth by state, for metrics. Plan: a scan of the hot table, which is small.
+SELECT q.state, count(*)::bigint AS n
+FROM ark.queue q
+GROUP BY q.state
+ORDER BY q.state
+LIMIT 10;

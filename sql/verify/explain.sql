@@ -1,0 +1,2 @@
+-- The plan of a prepared statement, without numbers that change.
+EXPLAIN (COSTS OFF) EXECUTE {statement};
