@@ -1,0 +1,136 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"mckinsey.com/ark/internal/pgtest"
+)
+
+// step moves a clock on when its loops wait for it.
+func step(t testing.TB, clock *clocktesting.FakeClock, d time.Duration) {
+	t.Helper()
+	eventually(t, "a loop waits for the clock", func() (bool, error) { return clock.HasWaiters(), nil })
+	clock.Step(d)
+}
+
+// TestRetention: what is older than the window can no longer be read, and is
+// deleted a round later; what is younger stays.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.DB(t)
+	clock := clocktesting.NewFakeClock(time.Now())
+	s := open(t, pool, func(o *Options) { o.Clock, o.Retention = clock, DefaultRetention })
+	rv := int64(0)
+	for i := range 5 {
+		rv = put(t, s, "ns/a", rv, fmt.Sprint(i))
+	}
+	clock.Step(DefaultRetention / 2)
+	young := put(t, s, "ns/a", rv, "young")
+	for s.CompactedRevision() < young-1 {
+		step(t, clock, compactInterval/4)
+		if clock.Since(time.Now()) > 3*DefaultRetention {
+			t.Fatalf("nothing is compacted after %s", clock.Since(time.Now()))
+		}
+	}
+	if floor := s.CompactedRevision(); floor != young-1 {
+		t.Errorf("compacted up to %d, want %d", floor, young-1)
+	}
+	eventually(t, "old events are deleted, young ones are not", func() (bool, error) {
+		clock.Step(compactInterval / 4)
+		left := query[int64](t, pool, "SELECT count(*) FROM ark.events")
+		return left <= 1, nil
+	})
+	page, err := s.ListAsOf(within(t), Prefix(things, ""), young-2, 10)
+	if err != nil || page.Compacted <= young-2 {
+		t.Errorf("the floor that a list learns is %d (%v)", page.Compacted, err)
+	}
+}
+
+// TestIdleStoreIsCompactedToItsEnd: with nothing young, the floor is the newest
+// revision, which can still be read and watched from.
+func TestIdleStoreIsCompactedToItsEnd(t *testing.T) {
+	t.Parallel()
+	s, _ := fresh(t)
+	rv := put(t, s, "ns/a", 0, "x")
+	s.options.Retention = time.Nanosecond
+	floor, err := s.raiseFloor(within(t))
+	if err != nil || floor != rv {
+		t.Fatalf("compacted up to %d (%v), want %d", floor, err, rv)
+	}
+	page, err := s.ListAsOf(within(t), Prefix(things, ""), rv, 10)
+	if err != nil || len(page.Objects) != 1 || page.Compacted > rv {
+		t.Errorf("list as of the floor: %+v, %v", page, err)
+	}
+	u := s.Subscribe(Subscribe{Resource: things, Recursive: true, After: rv})
+	t.Cleanup(u.Close)
+	put(t, s, "ns/b", 0, "x")
+	collect(t, u, 1)
+}
+
+// TestCompactionOvertakesReader: a reader whose next events are gone says so to
+// all, instead of going on behind the gap.
+func TestCompactionOvertakesReader(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.DB(t)
+	s := open(t, pool)
+	u := s.Subscribe(Subscribe{Resource: things, Recursive: true, After: 1})
+	t.Cleanup(u.Close)
+	put(t, s, "a", 0, "x")
+	collect(t, u, 1)
+	// In one transaction: an event, and a floor above it.
+	execute(t, pool, `WITH e AS (INSERT INTO ark.events (rv, resource, key, body, at)
+			SELECT current + 1, 'things.test', 'b', 'x', now() FROM ark.revision)
+		UPDATE ark.revision SET current = current + 2, compacted = current + 2`)
+	if _, err := u.Next(within(t)); !errors.Is(err, ErrExpired) {
+		t.Errorf("got %v, want %v", err, ErrExpired)
+	}
+	again := s.Subscribe(Subscribe{Resource: things, Recursive: true, After: 4})
+	t.Cleanup(again.Close)
+	put(t, s, "c", 0, "x")
+	if e := collect(t, again, 1)[0]; e.Key != "c" {
+		t.Errorf("got %s", e.Key)
+	}
+}
+
+// TestExpiry: an object with a ttl is deleted when its time has come, not before,
+// once, whoever runs the store; an update without a ttl keeps it.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.DB(t)
+	clock := clocktesting.NewFakeClock(time.Now())
+	change := func(o *Options) { o.Clock = clock }
+	s, _ := open(t, pool, change), open(t, pool, change)
+	u := s.Subscribe(Subscribe{Resource: things, Recursive: true, After: 1})
+	t.Cleanup(u.Close)
+	in := func(d time.Duration) time.Time { return clock.Now().Add(d) }
+	write := func(key string, expect int64, expires time.Time) int64 {
+		rv, err := s.Write(within(t), Write{Resource: things, Key: key, Expect: expect, Body: []byte("x"), ExpiresAt: expires})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rv
+	}
+	write("ns/soon", 0, in(time.Minute))
+	write("ns/later", 0, in(time.Hour))
+	kept := write("ns/kept", 0, in(time.Minute))
+	write("ns/kept", kept, time.Time{})
+	collect(t, u, 4)
+	step(t, clock, 30*time.Second)
+	step(t, clock, 31*time.Second)
+	if e := collect(t, u, 1)[0]; e.Key != "ns/soon" || e.Body != nil {
+		t.Errorf("got %s, deleted %t", e.Key, e.Body == nil)
+	}
+	step(t, clock, time.Hour)
+	if e := collect(t, u, 1)[0]; e.Key != "ns/later" || e.Body != nil {
+		t.Errorf("got %s, deleted %t", e.Key, e.Body == nil)
+	}
+	checkInvariants(t, pool)
+	if n := query[int64](t, pool, "SELECT count(*) FROM ark.objects"); n != 1 {
+		t.Errorf("%d objects are left, want 1", n)
+	}
+}

@@ -1,0 +1,229 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
+	"mckinsey.com/ark/gen/db"
+	"mckinsey.com/ark/internal/pg"
+)
+
+// writeQuery writes the step from old to updated under a key.
+func writeQuery(t testing.TB, s *Store, key string, expect int64, old, updated *arkv1alpha1.Query, lease *Lease) (int64, error) {
+	t.Helper()
+	w := Write{Resource: ResourceQueries, Key: key, Expect: expect, Lease: lease,
+		Query: QueryChangeOf(old, updated, time.Now())}
+	if updated != nil {
+		w.Body = []byte("{}")
+	}
+	return s.Write(within(t), w)
+}
+
+func mustWriteQuery(t testing.TB, s *Store, key string, expect int64, old, updated *arkv1alpha1.Query) int64 {
+	t.Helper()
+	rv, err := writeQuery(t, s, key, expect, old, updated, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rv
+}
+
+// queueState describes the entry of a key in a word.
+func queueState(t testing.TB, pool *pgxpool.Pool, key string) string {
+	t.Helper()
+	return query[string](t, pool, `SELECT coalesce((SELECT state || CASE WHEN cancel THEN ' cancel' ELSE '' END
+		FROM ark.queue WHERE key = $1), 'none')`, key)
+}
+
+func leaseOne(t testing.TB, pool *pgxpool.Pool) *Lease {
+	t.Helper()
+	worker := uuid.New()
+	rows, err := db.New().Lease(within(t), pool, db.LeaseParams{BatchSize: 1, Worker: worker, Now: time.Now()})
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("lease: %d rows, %v", len(rows), err)
+	}
+	return &Lease{ID: rows[0].ID, Worker: worker, Attempt: rows[0].Attempt}
+}
+
+// TestQueryAndQueueCommitTogether follows Queries through their lives.
+func TestQueryAndQueueCommitTogether(t *testing.T) {
+	t.Parallel()
+	s, pool := fresh(t)
+	held := aQuery(annotated(AnnotationHold, "true"))
+	running, done := aQuery(phase(arkv1alpha1.QueryRunning)), aQuery(phase(arkv1alpha1.QueryDone))
+	steps := []struct {
+		key          string
+		old, updated *arkv1alpha1.Query
+		want         string
+	}{
+		{"ns/a", nil, aQuery(), "queued"},
+		{"ns/a", aQuery(), held, "none"},
+		{"ns/a", held, aQuery(), "queued"},
+		{"ns/a", aQuery(), aQuery(cancelled), "queued cancel"},
+		{"ns/a", aQuery(cancelled), aQuery(cancelled, phase(arkv1alpha1.QueryCanceled)), "none"},
+		{"ns/b", nil, aQuery(cancelled), "queued cancel"},
+		{"ns/b", aQuery(cancelled), nil, "none"},
+		{"ns/b", nil, aQuery(), "queued"},
+		{"ns/b", aQuery(), running, "queued"},
+		{"ns/b", running, done, "none"},
+		{"ns/b", done, nil, "none"},
+	}
+	rvs := map[string]int64{}
+	for i, step := range steps {
+		rv := mustWriteQuery(t, s, step.key, rvs[step.key], step.old, step.updated)
+		if step.updated == nil {
+			rv = 0
+		}
+		rvs[step.key] = rv
+		if got := queueState(t, pool, step.key); got != step.want {
+			t.Fatalf("after step %d: %s, want %s", i, got, step.want)
+		}
+		rows := query[int64](t, pool, `SELECT count(*) FROM ark.queries WHERE key = $1`, step.key)
+		if want := map[bool]int64{true: 1}[step.updated != nil]; rows != want {
+			t.Fatalf("after step %d: %d rows of columns, want %d", i, rows, want)
+		}
+	}
+	checkInvariants(t, pool)
+}
+
+func TestColumnsAreSanitized(t *testing.T) {
+	t.Parallel()
+	s, pool := fresh(t)
+	mustWriteQuery(t, s, "ns/a", 0, nil, aQuery(func(q *arkv1alpha1.Query) { q.Spec.SessionID = "a\x00b\xffc" }))
+	if got := query[string](t, pool, `SELECT session_id FROM ark.queries`); got != "ab\uFFFDc" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestLeaseFencesWrites: only who holds the lease writes, and the end of a Query
+// takes the entry with it.
+func TestLeaseFencesWrites(t *testing.T) {
+	t.Parallel()
+	s, pool := fresh(t)
+	created := mustWriteQuery(t, s, "ns/a", 0, nil, aQuery())
+	lease := leaseOne(t, pool)
+	running, done := aQuery(phase(arkv1alpha1.QueryRunning)), aQuery(phase(arkv1alpha1.QueryDone))
+
+	for name, wrong := range map[string]*Lease{
+		"another worker":  {ID: lease.ID, Worker: uuid.New(), Attempt: lease.Attempt},
+		"another attempt": {ID: lease.ID, Worker: lease.Worker, Attempt: lease.Attempt + 1},
+		"another entry":   {ID: lease.ID + 1, Worker: lease.Worker, Attempt: lease.Attempt},
+	} {
+		if _, err := writeQuery(t, s, "ns/a", created, aQuery(), done, wrong); !errors.Is(err, ErrLeaseLost) {
+			t.Errorf("%s: %v, want %v", name, err, ErrLeaseLost)
+		}
+	}
+	started, err := writeQuery(t, s, "ns/a", created, aQuery(), running, lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conflict *Conflict
+	if _, err := writeQuery(t, s, "ns/a", created, running, done, lease); !errors.As(err, &conflict) {
+		t.Errorf("write over a newer revision: %v, want a conflict", err)
+	}
+	if _, err := writeQuery(t, s, "ns/a", started, running, done, lease); err != nil {
+		t.Fatal(err)
+	}
+	if got := queueState(t, pool, "ns/a"); got != "none" {
+		t.Errorf("after the end: %s", got)
+	}
+	if _, err := writeQuery(t, s, "ns/a", started+1, done, done, lease); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("write after the end: %v, want %v", err, ErrLeaseLost)
+	}
+	checkInvariants(t, pool)
+}
+
+// TestOthersTellTheHolder: a cancellation or deletion by somebody else is
+// notified; what the holder does itself is not.
+func TestOthersTellTheHolder(t *testing.T) {
+	t.Parallel()
+	s, pool := fresh(t)
+	ctx := within(t)
+	hints := listenTo(ctx, t, pool, pg.ChannelLeases)
+	a := mustWriteQuery(t, s, "ns/a", 0, nil, aQuery())
+	lease := leaseOne(t, pool)
+	running, done := aQuery(phase(arkv1alpha1.QueryRunning)), aQuery(phase(arkv1alpha1.QueryDone))
+	started, err := writeQuery(t, s, "ns/a", a, aQuery(), running, lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := writeQuery(t, s, "ns/a", started, running, done, lease); err != nil {
+		t.Fatal(err)
+	}
+	b := mustWriteQuery(t, s, "ns/b", 0, nil, aQuery())
+	mustWriteQuery(t, s, "ns/b", b, aQuery(), aQuery(cancelled))
+	if got := <-hints; got.Channel != pg.ChannelLeases {
+		t.Errorf("got %+v", got)
+	}
+	c := mustWriteQuery(t, s, "ns/c", 0, nil, aQuery())
+	mustWriteQuery(t, s, "ns/c", c, aQuery(), nil)
+	<-hints
+	// A marker behind everything: there were no more than the two.
+	execute(t, pool, "SELECT pg_notify($1, 'marker')", pg.ChannelLeases)
+	if got := <-hints; got.Payload != "marker" {
+		t.Errorf("one hint too many: the holder was told of what it did itself")
+	}
+}
+
+type hint struct{ Channel, Payload string }
+
+// listenTo reports what is notified on a channel.
+func listenTo(ctx context.Context, t testing.TB, pool *pgxpool.Pool, channel string) <-chan hint {
+	t.Helper()
+	conn, err := pgx.ConnectConfig(ctx, pool.Config().ConnConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	hints, ended := make(chan hint, 100), make(chan struct{})
+	t.Cleanup(func() { cancel(); <-ended })
+	go func() {
+		defer close(ended)
+		defer func() { _ = conn.Close(context.Background()) }()
+		for {
+			n, err := conn.WaitForNotification(ctx)
+			if err != nil {
+				return
+			}
+			hints <- hint{n.Channel, n.Payload}
+		}
+	}()
+	return hints
+}
+
+// TestOneNotificationABatch: however many writes a batch has, and however large
+// they are, it notifies once and without a payload.
+func TestOneNotificationABatch(t *testing.T) {
+	t.Parallel()
+	s, pool := fresh(t)
+	hints := listenTo(within(t), t, pool, pg.ChannelEvents)
+	large := make([]byte, 1<<20)
+	var writes []Write
+	for _, key := range []string{"a", "b", "c", "d"} {
+		writes = append(writes, Write{Resource: things, Key: key, Body: large})
+	}
+	for i, r := range together(t, s, pool, writes...) {
+		if r.err != nil {
+			t.Fatalf("write %d: %v", i, r.err)
+		}
+	}
+	for range 2 { // the batch that began first, and the one behind it
+		if got := <-hints; got.Payload != "" {
+			t.Errorf("payload %q", got.Payload)
+		}
+	}
+	execute(t, pool, "SELECT pg_notify($1, 'marker')", pg.ChannelEvents)
+	if got := <-hints; got.Payload != "marker" {
+		t.Error("more than one notification a batch")
+	}
+}

@@ -1,0 +1,45 @@
+package store
+
+import "sort"
+
+// Limits of the events that are kept in memory for watches that start a little
+// in the past, or fell a little behind.
+const (
+	maxRingEvents = 4096
+	maxRingBytes  = 16 << 20
+)
+
+// ring holds the newest events. It is used under the lock of the reader.
+type ring struct {
+	events []*Event
+	head   int // index of the oldest event
+	bytes  int
+	// floor: all events after this revision, up to the reader's position, are here.
+	floor int64
+}
+
+// reset forgets all events; those after floor will be added.
+func (r *ring) reset(floor int64) { *r = ring{floor: floor} }
+
+func (r *ring) add(e *Event) {
+	r.events = append(r.events, e)
+	r.bytes += e.size()
+	for len(r.events)-r.head > maxRingEvents || r.bytes > maxRingBytes {
+		oldest := r.events[r.head]
+		r.bytes -= oldest.size()
+		r.floor = oldest.RV
+		r.events[r.head] = nil
+		r.head++
+	}
+	if r.head > maxRingEvents {
+		r.events = append([]*Event(nil), r.events[r.head:]...)
+		r.head = 0
+	}
+}
+
+// after returns the events after a revision, which must not be below floor.
+func (r *ring) after(rv int64) []*Event {
+	events := r.events[r.head:]
+	first := sort.Search(len(events), func(i int) bool { return events[i].RV > rv })
+	return events[first:]
+}
