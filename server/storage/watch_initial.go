@@ -1,0 +1,79 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/storage"
+
+	"mckinsey.com/ark/internal/store"
+)
+
+// sendPresent sends the objects of one revision as ADDED, page by page: what is
+// sent is not held. The watch then goes on after that revision.
+func (w *watcher) sendPresent() error {
+	minimum := w.start
+	w.start = 0
+	keys := w.keyRange(w.key, w.opts.Recursive, "")
+	for {
+		rows := w.affordableRows()
+		objects, err := w.presentPage(keys, rows, minimum)
+		if err != nil {
+			return err
+		}
+		for i := range objects {
+			if err := w.sendAdded(&objects[i]); err != nil {
+				return err
+			}
+		}
+		if len(objects) < rows {
+			return nil
+		}
+		keys.From = store.Following(objects[len(objects)-1].Key)
+	}
+}
+
+func (w *watcher) presentPage(keys store.Range, rows int, minimum int64) ([]store.Object, error) {
+	var p store.Page
+	var err error
+	if w.start == 0 {
+		p, err = w.store.List(w.ctx, keys, rows)
+	} else {
+		p, err = w.store.ListAsOf(w.ctx, keys, w.start, rows)
+	}
+	if err != nil {
+		return nil, w.interpret(w.ctx, err)
+	}
+	switch {
+	case w.start == 0:
+		if minimum > p.Current {
+			retry := int(wait.Jitter(time.Second, 3).Seconds())
+			return nil, storage.NewTooLargeResourceVersionError(uint64(minimum), uint64(p.Current), retry)
+		}
+		w.start = p.Current
+	case w.start < p.Compacted:
+		return nil, expiredList()
+	}
+	w.learnSize(p.Objects)
+	return p.Objects, nil
+}
+
+func (w *watcher) sendAdded(o *store.Object) error {
+	k := w.child(o.Key)
+	data, _, err := w.fromStorage(w.ctx, k, o.Body)
+	o.Body = nil
+	if err != nil {
+		return fmt.Errorf("transform %q: %w", k.full, err)
+	}
+	obj, err := w.decodeItem(context.WithoutCancel(w.ctx), data, o.RV, w.newFunc)
+	if err != nil {
+		return fmt.Errorf("decode %q: %w", k.full, err)
+	}
+	if !w.matches(obj) {
+		return nil
+	}
+	return w.send(watch.Event{Type: watch.Added, Object: obj})
+}

@@ -1,0 +1,108 @@
+package strategy
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/warning"
+
+	"mckinsey.com/ark/api/v1alpha1"
+	"mckinsey.com/ark/internal/store"
+	"mckinsey.com/ark/server/table"
+)
+
+func queries() Kind {
+	type T = *v1alpha1.Query
+	return &kind[T]{
+		groupVersion:   v1alpha1.GroupVersion,
+		resource:       "queries",
+		singular:       "query",
+		shortNames:     []string{"qry"},
+		newObject:      func() T { return &v1alpha1.Query{} },
+		newList:        func() runtime.Object { return &v1alpha1.QueryList{} },
+		spec:           func(o T) any { return &o.Spec },
+		copySpec:       func(to, from T) { to.Spec = from.Spec },
+		copyStatus:     func(to, from T) { to.Status = *from.Status.DeepCopy() },
+		born:           queryBorn,
+		prepare:        prepareQuery,
+		validate:       v1alpha1.ValidateQuery,
+		validateStatus: v1alpha1.ValidateQueryStatus,
+		warnings:       func(o T) []string { return v1alpha1.MigrationWarnings(o) },
+		fields:         func(o T) fields.Set { return v1alpha1.SelectableFields(o) },
+		columns: []table.Column[T]{
+			table.Name[T](),
+			table.Text("Type", "What the input is", func(o T) string { return string(o.Spec.Type) }),
+			table.Text("Phase", "State of the Query", func(o T) string { return string(o.Status.Phase) }),
+			table.Text("Duration", "How long its execution took", func(o T) string { return string(o.Status.Duration) }),
+			table.Age[T](),
+			table.OnlyWide(table.Text("Target", "Who answers", queryTarget)),
+			table.OnlyWide(table.Integer("Tokens", "Tokens sent and received", queryTokens)),
+		},
+	}
+}
+
+// queryBorn makes a Query one that has never been executed, whatever status its
+// manifest brought along.
+func queryBorn(ctx context.Context, q *v1alpha1.Query, _ metav1.Time) {
+	if phase := q.Status.Phase; phase.IsTerminal() {
+		warning.AddWarning(ctx, "", "status.phase: the manifest says "+string(phase)+", but this is a new Query: it will be executed anew")
+	}
+	q.Status = v1alpha1.QueryStatus{}
+}
+
+// prepareQuery migrates the input, and keeps the phase of a Query that has not
+// begun in step with its hold: queued, or pending while it is held.
+func prepareQuery(q, _ *v1alpha1.Query, now metav1.Time) {
+	v1alpha1.MigrateQuery(q)
+	q.Spec.Input.Raw = canonical(q.Spec.Input.Raw)
+	if i := slices.Index(q.Finalizers, v1alpha1.Finalizer); i >= 0 {
+		q.Finalizers = slices.Delete(slices.Clone(q.Finalizers), i, i+1)
+	}
+	switch q.Status.Phase {
+	case "", v1alpha1.QueryPending, v1alpha1.QueryQueued:
+	default:
+		return
+	}
+	phase, reason, message := v1alpha1.QueryQueued, v1alpha1.ReasonQueryQueued, "The Query waits for a worker"
+	if q.Annotations[v1alpha1.AnnotationHold] == "true" {
+		phase, reason, message = v1alpha1.QueryPending, v1alpha1.ReasonQueryNotStarted, "The Query is held by the annotation "+v1alpha1.AnnotationHold
+	}
+	if q.Status.Phase == phase {
+		return
+	}
+	q.Status.Phase = phase
+	meta.SetStatusCondition(&q.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionCompleted, Status: metav1.ConditionFalse, Reason: reason, Message: message, LastTransitionTime: now,
+	})
+}
+
+func queryTarget(q *v1alpha1.Query) string {
+	target := q.Spec.Target
+	if target == nil && q.Status.Response != nil {
+		target = q.Status.Response.Target
+	}
+	if target == nil {
+		return "<selector>"
+	}
+	return string(target.Type) + "/" + target.Name
+}
+
+func queryTokens(q *v1alpha1.Query) int64 {
+	if q.Status.TokenUsage == nil {
+		return 0
+	}
+	return q.Status.TokenUsage.TotalTokens
+}
+
+// QueryWritten is the effect of the write of a Query on its columns and on the
+// queue; storage applies it in the transaction of the write.
+func QueryWritten(old, updated runtime.Object, now time.Time) *store.QueryChange {
+	before, _ := old.(*v1alpha1.Query)
+	after, _ := updated.(*v1alpha1.Query)
+	return store.QueryChangeOf(before, after, now)
+}
