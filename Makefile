@@ -1,0 +1,66 @@
+# `make help` lists every target. Go and git are all that must be there: tools
+# come as Go modules, PostgreSQL is found or fetched (see internal/postgres).
+SHELL := /usr/bin/env bash -o pipefail
+TOOL := go tool -modfile=go.tools.mod
+REPORT := bin/report
+ARGS ?=
+# Our packages, without what is generated.
+PACKAGES = $$(go list ./... | grep -v /gen/)
+# What is tested again under the race detector.
+RACE_PACKAGES = $$(go list ./... | grep -v -e /gen/ -e /test/)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 18
+
+.PHONY: build
+build: ## Build bin/ark
+	@echo "building bin/ark (the first time takes some minutes)"
+	@go build -o bin/ark .
+
+.PHONY: run
+run: build ## Build, then run everything here with sample questions (ARGS=--exit ends by itself)
+	@bin/ark dev --demo $(ARGS)
+
+.PHONY: generate
+generate: ## Generate gen/ from sql/ and api/, and the first migration from sql/
+	$(TOOL) sqlc generate
+	go run ./goose/initial
+	./api/generate.sh
+
+.PHONY: test
+test: $(REPORT) ## Run all tests, conformance included
+	@echo "testing all packages (the first time compiles for some minutes)"
+	@go test -json -timeout 20m $(PACKAGES) | $(REPORT)
+
+.PHONY: conformance
+conformance: $(REPORT) ## Run Kubernetes' own storage suite, directly and through the Cacher
+	@go test -json -count 1 -timeout 15m -run '^TestConformance(Direct|Cached)$$' ./server/storage/... | $(REPORT) -depth 1
+
+.PHONY: race
+race: $(REPORT) ## Run our packages under the race detector, conformance included
+	@echo "testing under the race detector (compiles everything anew the first time)"
+	@CGO_ENABLED=1 go test -race -json -timeout 30m $(RACE_PACKAGES) | $(REPORT)
+
+.PHONY: lint
+lint: ## Check style, import directions and shell scripts
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: plans
+plans: ## Write the golden plan of every statement anew (sql/plans)
+	go test ./sql/... -run Plans -update
+
+.PHONY: verify
+verify: ## Check that nothing generated is stale, that both roads give one schema, plans and style
+	@./.ci/verify
+
+.PHONY: bench-storage
+bench-storage: ## Measure Kubernetes' storage benchmarks over etcd and over ours, as ratios
+	@go test -run '^TestBenchStorage$$' -count 1 -timeout 30m -v ./server/storage/bench -bench-storage
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin
+
+$(REPORT): $(wildcard test/report/*.go)
+	@go build -o $(REPORT) ./test/report

@@ -1,0 +1,238 @@
+// Package dev_test drives the built program `ark dev` from outside, as a person
+// does: with the real kubectl, with signals, with a model endpoint over HTTP.
+package dev_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// programs are built once for all tests of this package.
+var programs struct {
+	ark     string
+	kubectl string
+}
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "ark-dev-test-")
+	if err != nil {
+		return 0, fmt.Errorf("make a folder for the program: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	programs.ark = filepath.Join(dir, "ark")
+	build := exec.Command("go", "build", "-o", programs.ark, ".")
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("build ark: %w\n%s", err, out)
+	}
+	tools := exec.Command("./binaries.sh")
+	tools.Dir = filepath.Join("..", "cluster")
+	tools.Stderr = os.Stderr
+	out, err := tools.Output()
+	if err != nil {
+		return 0, fmt.Errorf("build kubectl: %w", err)
+	}
+	programs.kubectl = filepath.Join(strings.TrimSpace(string(out)), "kubectl")
+	return m.Run(), nil
+}
+
+// dev is a running `ark dev`.
+type dev struct {
+	t       *testing.T
+	dataDir string
+	port    int
+	args    []string
+	cmd     *exec.Cmd
+	log     *lockedBuffer
+	exited  chan error
+}
+
+// lockedBuffer keeps what a process prints while the test reads it.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// startDev starts `ark dev` over a data folder of its own and waits until it
+// serves. Everything is stopped and removed with the test.
+func startDev(t *testing.T, args ...string) *dev {
+	t.Helper()
+	d := &dev{t: t, dataDir: dataDir(t), port: freePort(t), args: args}
+	d.start()
+	d.waitReady()
+	return d
+}
+
+// dataDir is a folder that the unprivileged user of PostgreSQL can reach too:
+// t.TempDir lies below folders of mode 0700 for root.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ark-dev-data-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// start runs the program; it may be called again after the last run ended.
+func (d *dev) start() {
+	d.t.Helper()
+	args := append([]string{"dev", "--data-dir", d.dataDir, "--port", fmt.Sprint(d.port)}, d.args...)
+	d.cmd = exec.Command(programs.ark, args...)
+	d.log = &lockedBuffer{}
+	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := d.cmd.Start(); err != nil {
+		d.t.Fatalf("start ark dev: %v", err)
+	}
+	exited := make(chan error, 1)
+	cmd := d.cmd
+	go func() { exited <- cmd.Wait() }()
+	d.exited = exited
+	d.t.Cleanup(func() { d.stop() })
+}
+
+// stop asks the program to end, as Ctrl-C does, and returns how it ended.
+func (d *dev) stop() error {
+	if d.exited == nil {
+		return nil
+	}
+	_ = d.cmd.Process.Signal(os.Interrupt)
+	return d.waitExit(60 * time.Second)
+}
+
+// kill ends the program as the out-of-memory killer would.
+func (d *dev) kill() {
+	d.t.Helper()
+	if err := d.cmd.Process.Kill(); err != nil {
+		d.t.Fatalf("kill ark dev: %v", err)
+	}
+	_ = d.waitExit(10 * time.Second)
+}
+
+func (d *dev) waitExit(limit time.Duration) error {
+	select {
+	case err := <-d.exited:
+		d.exited = nil
+		return err
+	case <-time.After(limit):
+		_ = d.cmd.Process.Signal(syscall.SIGQUIT)
+		time.AfterFunc(5*time.Second, func() { _ = d.cmd.Process.Kill() })
+		d.t.Errorf("ark dev did not end within %s:\n%s", limit, d.log)
+		err := <-d.exited
+		d.exited = nil
+		return err
+	}
+}
+
+func (d *dev) kubeconfig() string { return filepath.Join(d.dataDir, "kubeconfig") }
+
+func (d *dev) waitReady() {
+	d.t.Helper()
+	d.eventually(2*time.Minute, "ark dev is ready", func() error {
+		select {
+		case err := <-d.exited:
+			d.exited = nil
+			d.t.Fatalf("ark dev ended: %v\n%s", err, d.log)
+		default:
+		}
+		_, err := d.try("", "get", "--raw", "/readyz")
+		return err
+	})
+}
+
+// try runs kubectl and gives back what it printed on standard output; an error
+// carries what it printed on standard error.
+func (d *dev) try(stdin string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, programs.kubectl, args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.kubeconfig(), "KUBECTL_KUBERC=false", "HOME="+d.dataDir)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("kubectl %s: %w\n%s%s", strings.Join(args, " "), err, stdout.String(), stderr.String())
+	}
+	return stdout.String() + stderr.String(), nil
+}
+
+// kubectl runs kubectl and fails the test if kubectl fails.
+func (d *dev) kubectl(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	out, err := d.try(stdin, args...)
+	if err != nil {
+		t.Fatalf("%v\nark dev printed:\n%s", err, tail(d.log.String(), 40))
+	}
+	return out
+}
+
+// eventually repeats f until it returns nil, or fails the test at the limit.
+func (d *dev) eventually(limit time.Duration, what string, f func() error) {
+	d.t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("not within %s: %s: %v\nark dev printed:\n%s", limit, what, err, tail(d.log.String(), 60))
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// tail gives the last lines of a log.
+func tail(s string, lines int) string {
+	all := strings.Split(s, "\n")
+	if len(all) > lines {
+		all = all[len(all)-lines:]
+	}
+	return strings.Join(all, "\n")
+}

@@ -1,0 +1,123 @@
+package dev_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestModelFaults asks models that fail, each in its way: the Query must end in
+// error with a message that names the cause, and the next one must be answered.
+func TestModelFaults(t *testing.T) {
+	m := newModelServer(t)
+	d := startDev(t)
+	d.kubectl(t, m.manifests(), "create", "-f", "-")
+	status := func(code int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	cases := []struct {
+		name   string
+		handle http.HandlerFunc
+		wants  []string
+	}{
+		{"unauthorized", status(401, `{"error":{"message":"bad key","type":"auth","code":"x"}}`), []string{"401", "bad key"}},
+		{"throttled", status(429, `{"error":{"message":"slow down","type":"rate","code":"x"}}`), []string{"429", "slow down"}},
+		{"broken", status(500, `{"error":{"message":"oh no","type":"server","code":"x"}}`), []string{"500", "oh no"}},
+		{"garbage", status(200, `<html>hello</html>`), []string{"default"}},
+		{"silent", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, []string{"timeout"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			m.fail(c.handle)
+			defer m.fail(nil)
+			query := strings.Replace(queryManifest(c.name, "Hello?"), "spec:\n", "spec:\n  timeout: 8s\n", 1)
+			d.kubectl(t, query, "create", "-f", "-")
+			d.kubectl(t, "", "wait", "query/"+c.name, "--for=condition=Completed", "--timeout=60s")
+			out := d.kubectl(t, "", "get", "query", c.name, "-o", "jsonpath={.status.phase}: {.status.response.content}")
+			if !strings.HasPrefix(out, "error: ") {
+				t.Fatalf("the query is %s", out)
+			}
+			mustContain(t, out, c.wants...)
+			mustNotContain(t, out, "planted-secret-value")
+		})
+	}
+	d.kubectl(t, queryManifest("healthy", "Still there?"), "create", "-f", "-")
+	d.kubectl(t, "", "wait", "query/healthy", "--for=jsonpath={.status.phase}=done", "--timeout=60s")
+	log, err := os.ReadFile(filepath.Join(d.dataDir, "ark.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustNotContain(t, d.log.String()+string(log), "planted-secret-value")
+}
+
+// TestBadStart starts with what cannot work: a clear message and a failure, in
+// bounded time.
+func TestBadStart(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	port := taken.Addr().(*net.TCPAddr).Port
+
+	oldVersion := dataDir(t)
+	cluster := filepath.Join(oldVersion, "postgresql")
+	if err := os.MkdirAll(cluster, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(cluster, "PG_VERSION"), []byte("9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	cases := []struct {
+		name  string
+		args  []string
+		wants []string
+	}{
+		{"unreachable database", []string{"--data-dir", dataDir(t), "--port", fmt.Sprint(freePort(t)),
+			"--database-url", fmt.Sprintf("postgres://ark:pw-in-url@127.0.0.1:%d/ark", freePort(t)), "--database-timeout", "3s"},
+			[]string{"database", "3s"}},
+		{"port in use", []string{"--data-dir", dataDir(t), "--port", fmt.Sprint(port)}, []string{fmt.Sprint(port), "in use"}},
+		{"data of another version", []string{"--data-dir", oldVersion, "--port", fmt.Sprint(freePort(t))}, []string{"PostgreSQL 9", "PostgreSQL version"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(programs.ark, append([]string{"dev"}, c.args...)...)
+			timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+			out, err := cmd.CombinedOutput()
+			if !timer.Stop() {
+				t.Fatalf("it did not end within a minute:\n%s", out)
+			}
+			if err == nil {
+				t.Fatalf("it did not fail:\n%s", out)
+			}
+			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+			mustContain(t, lines[len(lines)-1], append(c.wants, "ark")...)
+			mustNotContain(t, string(out), "pw-in-url", "goroutine ")
+		})
+	}
+}
+
+// TestDemo is the first run of a new user, to its end.
+func TestDemo(t *testing.T) {
+	cmd := exec.Command(programs.ark, "dev", "--demo", "--exit", "--data-dir", dataDir(t), "--port", fmt.Sprint(freePort(t)))
+	cmd.Env = append(os.Environ(), "OPENAI_API_KEY=", "OPENAI_BASE_URL=")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("the demo failed: %v\n%s", err, out)
+	}
+	mustContain(t, string(out), "NAME", "TYPE", "PHASE", "DURATION", "AGE", "done", "KUBECONFIG=", "postgres://", "scripted")
+	mustNotContain(t, string(out), "error")
+}
