@@ -197,7 +197,7 @@ func TestDeadListenerLosesNothing(t *testing.T) {
 	put(t, writer, "a", 0, "x")
 	collect(t, u, 1)
 	for i := range 3 {
-		execute(t, pool, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		execute(t, pool, `SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity
 			WHERE datname = current_database() AND query ILIKE 'LISTEN%'`)
 		put(t, writer, fmt.Sprint(i), 0, "x")
 		if e := collect(t, u, 1)[0]; e.Key != fmt.Sprint(i) {
@@ -307,7 +307,7 @@ func TestDatabaseWentBack(t *testing.T) {
 		},
 		"another story": func(t *testing.T, pool *pgxpool.Pool, s *Store) {
 			// The session of the reader ends with the server that it was on.
-			execute(t, pool, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			execute(t, pool, `SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity
 				WHERE datname = current_database() AND query LIKE '%ReadEvents%' AND pid <> pg_backend_pid()`)
 			loseLast(t, pool, 1)
 			// Somebody else has written since.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/apis/example"
 	examplev1 "k8s.io/apiserver/pkg/apis/example/v1"
 	"k8s.io/apiserver/pkg/storage"
@@ -68,7 +69,9 @@ func asRaw(s *settings)                           { s.Direct = false }
 
 func newFixture(t testing.TB, change ...setting) *fixture {
 	t.Helper()
-	return newFixtureOver(t, pgtest.DB(t), change...)
+	f := newFixtureOver(t, pgtest.DB(t), change...)
+	awaitReader(t, f.store)
+	return f
 }
 
 func newFixtureOver(t testing.TB, pool *pgxpool.Pool, change ...setting) *fixture {
@@ -87,6 +90,17 @@ func newFixtureOver(t testing.TB, pool *pgxpool.Pool, change ...setting) *fixtur
 		t.Fatal(err)
 	}
 	return &fixture{Storage: raw, pool: pool, store: s.Store}
+}
+
+// awaitReader waits until the process reads events: what is written before that is
+// not shared between watches, each reads it from the table.
+func awaitReader(t testing.TB, s *store.Store) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, patience, true,
+		func(context.Context) (bool, error) { return s.Position() > 0, nil })
+	if err != nil {
+		t.Fatalf("events are not read: %v", err)
+	}
 }
 
 func podConfig() Config {
