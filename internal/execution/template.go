@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+	"unicode"
 )
 
 // Templates are written by users and run in a process that serves many of them:
@@ -15,6 +16,9 @@ import (
 const (
 	maxTemplateBytes = 8 << 20
 	maxTemplateSteps = 100_000
+	// maxTemplateText is how long a template itself may be: parsed, it takes up to
+	// a hundred times as much.
+	maxTemplateText = 512 << 10
 )
 
 // tick is the name of the function that is called in each step of a loop.
@@ -39,8 +43,14 @@ func render(ctx context.Context, name, text string, data any) (string, error) {
 }
 
 func parseTemplate(name, text string, b *budget) (*template.Template, error) {
+	if len(text) > maxTemplateText {
+		return nil, fmt.Errorf("template of %s: it is longer than %d KiB", name, maxTemplateText>>10)
+	}
 	t, err := template.New(name).Option("missingkey=error").Funcs(b.functions()).Parse(text)
 	if err != nil {
+		return nil, fmt.Errorf("template of %s: %w", name, err)
+	}
+	if err := checkDepth(t); err != nil {
 		return nil, fmt.Errorf("template of %s: %w", name, err)
 	}
 	step, err := template.New(name).Funcs(b.functions()).Parse("{{" + tick + "}}")
@@ -124,6 +134,9 @@ func (b *budget) functions() template.FuncMap {
 			if multiplying.MatchString(format) {
 				return "", errors.New("printf: indexes, * and widths of more than three digits are not allowed")
 			}
+			if err := b.spend(paddings(format)); err != nil {
+				return "", err
+			}
 			return formatted(append([]any{format}, args...)...)
 		},
 	}
@@ -131,6 +144,26 @@ func (b *budget) functions() template.FuncMap {
 
 // multiplying finds verbs of fmt that make much out of little.
 var multiplying = regexp.MustCompile(`%[^a-zA-Z%]*([\[*]|\d{4,})`)
+
+// paddings is how many bytes the widths and precisions of a format may produce,
+// whatever its arguments are. It is asked before anything is formatted: many
+// verbs in one format would be much memory at once.
+func paddings(format string) int {
+	sum, width, inVerb := 0, 0, false
+	for _, r := range format {
+		switch {
+		case r == '%':
+			inVerb = true
+		case r >= '0' && r <= '9' && inVerb:
+			width = 10*width + int(r-'0') // Three digits: multiplying is refused before.
+			continue
+		case unicode.IsLetter(r):
+			inVerb = false
+		}
+		sum, width = sum+width, 0
+	}
+	return sum + width
+}
 
 // limitedWriter writes within a budget.
 type limitedWriter struct {

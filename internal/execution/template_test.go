@@ -3,6 +3,8 @@ package execution
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -28,7 +30,23 @@ func TestRender(t *testing.T) {
 		{"unknown function", "{{env `HOME`}}", "", `function "env" not defined`},
 		{"endless loop", "{{range 1000000000000}}{{end}}", "", "more than 100000 steps"},
 		{"nested loops", "{{range 100000}}{{range 100000}}{{end}}{{end}}", "", "more than 100000 steps"},
-		{"exponential recursion", "{{define `a`}}{{template `a`}}{{template `a`}}{{end}}{{template `a`}}", "", "template"},
+		{"exponential recursion", "{{define `a`}}{{template `a`}}{{template `a`}}{{end}}{{template `a`}}", "", `the template "a" calls itself`},
+		{"mutual recursion", "{{define `a`}}{{template `b`}}{{end}}{{define `b`}}{{with 1}}{{template `a`}}{{end}}{{end}}{{template `b`}}", "", "calls itself"},
+		{"recursion in nested frames", "{{define `x`}}" + nested("{{with 1}}", 60, "{{template `x`}}") + "{{end}}{{template `x`}}", "", `the template "x" calls itself`},
+		{"block that calls itself", "{{block `x` .}}{{template `x` .}}{{end}}", "", `the template "x" calls itself`},
+		{"nested", nested("{{with 1}}", 60, "deep"), "deep", ""},
+		{"nested too deep", nested("{{with 1}}", maxTemplateDepth+1, "deep"), "", "deeper than 100 levels"},
+		{"alternatives", "{{if 0}}" + strings.Repeat("{{else if 0}}", maxTemplateDepth) + "{{end}}", "", "deeper than 100 levels"},
+		{"parentheses", "{{" + strings.Repeat("(", maxTemplateDepth) + "1" + strings.Repeat(")", maxTemplateDepth) + "}}", "", "deeper than 100 levels"},
+		{"nested over calls", chainedTemplates(3, 20), "deep", ""},
+		{"nested too deep over calls", chainedTemplates(6, 20), "", "deeper than 100 levels"},
+		{"nested as deep as can be written", strings.Repeat("{{if 1}}", maxTemplateText/8), "", "template of test"},
+		{"called twice", "{{define `x`}}[{{.}}]{{end}}{{template `x` 1}}{{template `x` 2}}", "[1][2]", ""},
+		{"undefined", "{{template `none`}}", "", "none"},
+		{"long", "{{/* */}}" + strings.Repeat("x", maxTemplateText), "", "longer than 512 KiB"},
+		{"many widths", "{{printf `" + strings.Repeat("%999d", 20_000) + "` 1}}", "", "more than 8 MiB"},
+		{"many precisions", "{{printf `" + strings.Repeat("%.999f", 20_000) + "` 1.0}}", "", "more than 8 MiB"},
+		{"percent before a width", "{{printf `%%%9d` 1}}", "%        1", ""},
 		{"doubling recursion", doublingTemplates(40), "", "more than 100000 steps"},
 		{"wide", "{{printf `%1000000000d` 1}}", "", "not allowed"},
 		{"repeated argument", "{{printf `%[1]s%[1]s` .name}}", "", "not allowed"},
@@ -49,6 +67,21 @@ func TestRender(t *testing.T) {
 			}
 		})
 	}
+}
+
+// nested puts n frames around a text.
+func nested(frame string, n int, text string) string {
+	return strings.Repeat(frame, n) + text + strings.Repeat("{{end}}", n)
+}
+
+// chainedTemplates are n templates, each calling the next in nested frames.
+func chainedTemplates(n, frames int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "{{define `t%d`}}%s{{end}}", i, nested("{{with 1}}", frames, fmt.Sprintf("{{template `t%d`}}", i+1)))
+	}
+	fmt.Fprintf(&b, "{{define `t%d`}}deep{{end}}{{template `t0`}}", n)
+	return b.String()
 }
 
 // doublingTemplates calls each definition twice from the one before it.
@@ -72,6 +105,29 @@ func TestRenderEndsWithItsContext(t *testing.T) {
 	cancel(ErrCanceled)
 	if _, err := render(ctx, "test", "{{range 10}}{{end}}", nil); !errors.Is(err, ErrCanceled) {
 		t.Errorf("error %v, want ErrCanceled", err)
+	}
+}
+
+// What a template allocates is bounded too, not only what it produces.
+func TestRenderAllocates(t *testing.T) { // Not parallel: it counts the memory of the process.
+	tests := map[string]string{
+		"one format of many widths": "{{printf `" + strings.Repeat("%999d", 60_000) + "`" + strings.Repeat(" 1", 60_000) + "}}",
+		"many formats":              strings.Repeat("{{printf `%999d` 1}}", maxTemplateText/20),
+		"many arguments":            "{{print" + strings.Repeat(" 1", maxTemplateText/2-5) + "}}",
+		"many actions":              strings.Repeat("{{1}}", maxTemplateText/5),
+		"deep frames":               strings.Repeat("{{if 1}}", maxTemplateText/8),
+		"deep parentheses":          strings.Repeat("{{"+strings.Repeat("(", 9000)+"1"+strings.Repeat(")", 9000)+"}}", 28),
+	}
+	for name, text := range tests {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := render(t.Context(), "test", text, nil)
+			runtime.ReadMemStats(&after)
+			if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 200 {
+				t.Errorf("%d MiB for a template of %d bytes (error %.200v)", mib, len(text), err)
+			}
+		})
 	}
 }
 
