@@ -10,13 +10,15 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"mckinsey.com/ark/internal/valuesource"
 )
 
 // maxExcerpt is how much of a provider's answer an error quotes, in bytes.
 const maxExcerpt = 300
 
-// Error is a call of a model that failed. It never contains the API key or the
-// values of headers, whatever the provider answered.
+// Error is a call of a model that failed. It never contains the API key, the
+// values of headers or what else is secret, whatever the provider answered.
 type Error struct {
 	// Model is the name of the Model object, ID the provider's name of the model.
 	Model, ID string
@@ -58,7 +60,7 @@ var hints = map[int]string{
 
 // describe makes an Error of what the SDK returned and what was seen on the wire.
 func (p *openAI) describe(ctx context.Context, err error, seen *exchange) error {
-	failure := &Error{Model: p.name, ID: p.id, Status: seen.status, Err: err}
+	failure := &Error{Model: p.name, ID: p.secrets.Redact(p.id), Status: seen.status, Err: err}
 	switch {
 	case ctx.Err() != nil:
 		failure.Status = 0
@@ -83,7 +85,7 @@ func (p *openAI) describe(ctx context.Context, err error, seen *exchange) error 
 		failure.Detail = "no answer: " + err.Error()
 	}
 	failure.Detail = p.secrets.Redact(failure.Detail)
-	failure.Err = redacted{failure.Err, p.secrets.Redact(failure.Err.Error())}
+	failure.Err = redact(failure.Err, p.secrets)
 	return failure
 }
 
@@ -91,6 +93,10 @@ func (p *openAI) describe(ctx context.Context, err error, seen *exchange) error 
 type redacted struct {
 	err  error
 	text string
+}
+
+func redact(err error, secrets *valuesource.Secrets) error {
+	return redacted{err, secrets.Redact(err.Error())}
 }
 
 func (r redacted) Error() string        { return r.text }

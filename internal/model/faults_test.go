@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/internal/egress"
@@ -261,6 +262,51 @@ func TestOpenErrors(t *testing.T) {
 			_, err := c.Open(t.Context(), testModel("https://api.example.com/v1", tt.change), valuesource.New(c.reader, "ns"), nil)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), `model "default"`) {
 				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// What a Secret holds stands in no error, whatever field it was meant for.
+func TestSecretsStandInNoError(t *testing.T) {
+	t.Parallel()
+	s := serve(t, failing(500, "out of order"))
+	address := strings.TrimPrefix(s.URL, "http://")
+	const password = "secret-in-the-url"
+	fromSecret := arkv1alpha1.ValueSource{ValueFrom: &arkv1alpha1.ValueFromSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: "planted"}, Key: "text",
+	}}}
+	base := func(m *arkv1alpha1.Model) { m.Spec.Config.OpenAI.BaseURL = fromSecret }
+	tests := []struct {
+		name, secret string
+		change       func(*arkv1alpha1.Model)
+		hidden       []string
+		want         string
+	}{
+		{"base URL without scheme", password, base, []string{password}, "baseUrl: the text in the Secret is not an http or https URL"},
+		{"base URL that cannot be parsed", "http://host:" + password, base, []string{password}, "baseUrl: the text in the Secret is not"},
+		{"base URL of a dead host", "https://user:" + password + "@secret-host.invalid/secret-path", base,
+			[]string{password, "secret-host", "secret-path"}, "no answer"},
+		{"base URL of a refused host", "https://169.254.169.254/secret-path", base, []string{"secret-path", "//169"}, "refused by the egress policy"},
+		{"base URL with a password", "-", func(m *arkv1alpha1.Model) {
+			m.Spec.Config.OpenAI.BaseURL.Value = "http://user:" + password + "@" + address + "/" + password
+		}, []string{password}, "HTTP 500"},
+		{"model id", "secret-model-id", func(m *arkv1alpha1.Model) { m.Spec.Model = fromSecret }, []string{"secret-model-id"}, "HTTP 500"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := testClient(t, egress.Policy{AllowLoopback: true})
+			planted := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "planted"}, Data: map[string][]byte{"text": []byte(tt.secret + "\n")}}
+			c.reader = reader(t, planted)
+			err := c.Probe(quick(t), testModel(s.URL, tt.change))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("error %v, want %q", err, tt.want)
+			}
+			for _, hidden := range tt.hidden {
+				if strings.Contains(err.Error(), hidden) {
+					t.Errorf("%q stands in %q", hidden, err)
+				}
 			}
 		})
 	}

@@ -54,9 +54,16 @@ func New(o Options) *Client {
 
 // Open resolves what a Model refers to and returns the Provider that calls it.
 // References are those of the Model's namespace. overrides are added to every
-// call, replacing the Model's headers of the same name.
+// call, replacing the Model's headers of the same name. Errors hold no secret.
 func (c *Client) Open(ctx context.Context, m *arkv1alpha1.Model, values *valuesource.Resolver, overrides http.Header) (Provider, error) {
-	values = values.In(m.Namespace)
+	provider, err := c.open(ctx, m, values.In(m.Namespace), overrides)
+	if err != nil {
+		return nil, redact(err, values.Secrets())
+	}
+	return provider, nil
+}
+
+func (c *Client) open(ctx context.Context, m *arkv1alpha1.Model, values *valuesource.Resolver, overrides http.Header) (Provider, error) {
 	switch m.Spec.Provider {
 	case arkv1alpha1.ProviderOpenAI:
 		return c.openOpenAI(ctx, m, values, overrides)
@@ -71,17 +78,20 @@ func (c *Client) Open(ctx context.Context, m *arkv1alpha1.Model, values *valueso
 var probe = Request{Messages: []Message{{Role: RoleUser, Content: "Hi"}}}
 
 // Probe tells whether a Model can be used as it is configured: nil, or the error
-// that a Query would end with. It asks for a completion, because what lists
+// that a Query would end with, without secrets. It asks for a completion, because what lists
 // models may work where the model does not: another key, no quota, a wrong name.
 // The answer's length is left to the model: some refuse a limit on tokens, or
 // spend it on thinking. A probe is not repeated: the next one comes anyway.
 func (c *Client) Probe(ctx context.Context, m *arkv1alpha1.Model) error {
 	once := *c
 	once.maxRetries = 0
-	provider, err := once.Open(ctx, m, valuesource.New(c.reader, m.Namespace), nil)
+	values := valuesource.New(c.reader, m.Namespace)
+	provider, err := once.Open(ctx, m, values, nil)
 	if err != nil {
 		return err
 	}
-	_, err = provider.Complete(ctx, probe)
-	return err
+	if _, err = provider.Complete(ctx, probe); err != nil {
+		return redact(err, values.Secrets())
+	}
+	return nil
 }

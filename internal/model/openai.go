@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
+	"strings"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
@@ -36,11 +36,9 @@ func (c *Client) openOpenAI(ctx context.Context, m *arkv1alpha1.Model, values *v
 	if err != nil {
 		return fail("spec.model", err)
 	}
-	base, err := values.Value(ctx, config.BaseURL)
+	id = strings.TrimSpace(id)
+	base, err := baseURL(ctx, values, config.BaseURL)
 	if err != nil {
-		return fail("baseUrl", err)
-	}
-	if err := checkBaseURL(base); err != nil {
 		return fail("baseUrl", err)
 	}
 	key, err := values.Secret(ctx, config.APIKey)
@@ -69,22 +67,11 @@ func (c *Client) openOpenAI(ctx context.Context, m *arkv1alpha1.Model, values *v
 	return &openAI{name: m.Name, id: id, service: openai.NewChatCompletionService(options...), properties: fields, secrets: values.Secrets()}, nil
 }
 
-func checkBaseURL(base string) error {
-	u, err := url.Parse(base)
-	if err != nil {
-		return fmt.Errorf("not a URL: %w", err)
-	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return fmt.Errorf("%q is not an http or https URL", base)
-	}
-	return nil
-}
-
 // Complete implements Provider.
 func (p *openAI) Complete(ctx context.Context, req Request) (*Response, error) {
 	params, err := p.params(req)
 	if err != nil {
-		return nil, &Error{Model: p.name, ID: p.id, Detail: err.Error(), Err: err}
+		return nil, &Error{Model: p.name, ID: p.secrets.Redact(p.id), Detail: p.secrets.Redact(err.Error()), Err: redact(err, p.secrets)}
 	}
 	attempts, abandon := context.WithCancelCause(ctx)
 	defer abandon(nil)

@@ -97,7 +97,7 @@ func testModel(baseURL string, change ...func(*arkv1alpha1.Model)) *arkv1alpha1.
 	return m
 }
 
-func reader(t *testing.T) client.Reader {
+func reader(t *testing.T, more ...client.Object) client.Reader {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {
@@ -107,7 +107,7 @@ func reader(t *testing.T) client.Reader {
 		// The newline is what a Secret made from a file ends with.
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "credentials"}, Data: map[string][]byte{"token": []byte(plantedKey + "\n")}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "settings"}, Data: map[string]string{"temperature": "0.25"}},
-	).Build()
+	).WithObjects(more...).Build()
 }
 
 func testClient(t *testing.T, policy egress.Policy) *Client {
