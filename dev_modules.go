@@ -111,10 +111,10 @@ func startClients(ctx context.Context, parts *layers, o devOptions, url string, 
 	if !o.has(moduleWorkers) {
 		return nil
 	}
-	return startWorkers(ctx, parts, o, url, config, objects, mgr.GetClient(), clients)
+	return startWorkers(ctx, parts, o, url, config, objects, mgr, clients)
 }
 
-func startWorkers(ctx context.Context, parts *layers, o devOptions, url string, config *rest.Config, objects *store.Store, reader client.Client, clients *egress.Clients) error {
+func startWorkers(ctx context.Context, parts *layers, o devOptions, url string, config *rest.Config, objects *store.Store, mgr ctrl.Manager, clients *egress.Clients) error {
 	pool, err := startPool(ctx, parts, url, moduleWorkers, workerConns)
 	if err != nil {
 		return err
@@ -126,7 +126,8 @@ func startWorkers(ctx context.Context, parts *layers, o devOptions, url string, 
 	w, err := workers.New(workers.Options{
 		Pool: pool, Store: objects, Subscribe: objects.Hints,
 		Runner: execution.New(execution.Options{
-			Reader: reader, ReaderFor: readerFor(config, reader), HTTP: clients, Events: events,
+			Reader: mgr.GetClient(), APIReader: mgr.GetAPIReader(), ReaderFor: readerFor(config, mgr.GetClient()),
+			HTTP: clients, Events: events,
 		}),
 		Concurrency: o.Concurrency, LeaseDuration: o.LeaseDuration, GracePeriod: workerGrace,
 	})

@@ -69,7 +69,7 @@ func (x *run) execute(ctx context.Context) (answer, error) {
 		if err != nil {
 			return answer{}, fmt.Errorf("act as the ServiceAccount %q: %w", account, err)
 		}
-		x.use(reader)
+		x.use(&steadyReader{reader: reader, backoff: x.Runner.reader.backoff})
 	}
 	target, err := x.findTarget(ctx)
 	if err != nil {

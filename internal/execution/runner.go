@@ -39,6 +39,9 @@ type ReaderFor func(ctx context.Context, namespace, serviceAccount string) (clie
 type Options struct {
 	// Reader reads what Queries refer to, with the rights of the worker. Needed.
 	Reader client.Reader
+	// APIReader reads past the cache, if Reader has one: it is asked once more for
+	// what Reader does not find, since a cache may lag behind. May be nil.
+	APIReader client.Reader
 	// ReaderFor is asked where a Query names a serviceAccount. If nil, such a
 	// Query ends in an error.
 	ReaderFor ReaderFor
@@ -60,7 +63,7 @@ type Options struct {
 
 // Runner executes Queries. It is safe for concurrent use.
 type Runner struct {
-	reader         client.Reader
+	reader         *steadyReader
 	readerFor      ReaderFor
 	crossNamespace bool
 	http           *egress.Clients
@@ -73,7 +76,7 @@ type Runner struct {
 // New returns a Runner.
 func New(o Options) *Runner {
 	r := &Runner{
-		reader: o.Reader, readerFor: o.ReaderFor, crossNamespace: o.AllowCrossNamespace,
+		reader: &steadyReader{o.Reader, o.APIReader, readBackoff}, readerFor: o.ReaderFor, crossNamespace: o.AllowCrossNamespace,
 		http: o.HTTP, maxTurns: o.MaxTurns, modelRetries: o.MaxModelRetries, clock: o.Clock, events: o.Events,
 	}
 	if r.http == nil {
