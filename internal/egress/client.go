@@ -119,7 +119,8 @@ var portableHeaders = []string{"Accept", "Accept-Language", "Content-Type", "Use
 
 // checkRedirect keeps credentials from following a redirect to another host or
 // into the clear. net/http drops only the headers that it knows; here any
-// header may hold a secret.
+// header may hold a secret, and the body, which a 307 or 308 sends again, holds
+// the conversation.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fmt.Errorf("stopped after %d redirects", maxRedirects)
@@ -131,6 +132,9 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	req.Header.Del("Referer") // The URL may hold a secret.
 	if req.URL.Host == via[0].URL.Host {
 		return nil
+	}
+	if req.Body != nil && req.Body != http.NoBody {
+		return fmt.Errorf("%w: redirect of a request with a body from %s to %s", ErrRefused, via[0].URL.Host, req.URL.Host)
 	}
 	for name := range req.Header {
 		if !slices.Contains(portableHeaders, name) {

@@ -3,6 +3,8 @@ package egress
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -119,6 +121,55 @@ func TestRedirects(t *testing.T) {
 	}
 	if _, err := get(t, clients.Tool, server.URL+"/metadata", nil); !errors.Is(err, ErrRefused) {
 		t.Errorf("metadata: error %v, want ErrRefused", err)
+	}
+}
+
+// A body is sent again only to the host that it was meant for.
+func TestRedirectsWithBody(t *testing.T) {
+	t.Parallel()
+	var gotOther, gotSame atomic.Int32
+	count := func(hits *atomic.Int32) http.HandlerFunc {
+		return func(_ http.ResponseWriter, r *http.Request) {
+			if body, err := io.ReadAll(r.Body); err == nil && string(body) == "secret" {
+				hits.Add(1)
+			}
+		}
+	}
+	other := httptest.NewServer(count(&gotOther))
+	defer other.Close()
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	mux.HandleFunc("/end", count(&gotSame))
+	mux.HandleFunc("/same", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/end", http.StatusTemporaryRedirect)
+	})
+	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		mux.HandleFunc(fmt.Sprintf("/%d", status), func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, status) })
+	}
+	clients := NewClients(t.Context(), Policy{AllowLoopback: true})
+	defer clients.CloseIdleConnections()
+	tests := []struct {
+		path, body string
+		refused    bool
+	}{
+		{"/same", "secret", false},
+		{"/302", "secret", false}, // Becomes a GET.
+		{"/307", "secret", true},
+		{"/308", "secret", true},
+		{"/307", "", false},
+	}
+	for _, tt := range tests {
+		res, err := clients.Model.Post(server.URL+tt.path, "text/plain", strings.NewReader(tt.body))
+		if errors.Is(err, ErrRefused) != tt.refused || (err != nil) != tt.refused {
+			t.Errorf("%s with %q: error %v, refused should be %t", tt.path, tt.body, err, tt.refused)
+		}
+		if err == nil {
+			_ = res.Body.Close()
+		}
+	}
+	if gotSame.Load() != 1 || gotOther.Load() != 0 {
+		t.Errorf("the body came to the host itself %d times, to the other %d times", gotSame.Load(), gotOther.Load())
 	}
 }
 
