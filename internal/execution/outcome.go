@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
+	"mckinsey.com/ark/internal/model"
+	"mckinsey.com/ark/internal/valuesource"
 )
 
 // Causes with which a caller ends an execution.
@@ -101,18 +104,37 @@ func (x *run) ended(phase arkv1alpha1.QueryPhase, reason, message string) Outcom
 	return o
 }
 
+// succeeded makes an Outcome of an answer, without the secrets that a model or a
+// tool may have repeated: whoever reads Queries need not be able to read Secrets.
 func (x *run) succeeded(result answer) Outcome {
-	raw, err := json.Marshal(result.messages)
+	secrets := x.values.Secrets()
+	raw, err := json.Marshal(redacted(result.messages, secrets))
 	if err != nil {
 		return x.ended(arkv1alpha1.QueryError, arkv1alpha1.ReasonQueryErrored, fmt.Sprintf("encode the messages: %v", err))
 	}
 	return Outcome{
 		Phase: arkv1alpha1.QueryDone, Reason: arkv1alpha1.ReasonQuerySucceeded, Message: "The Query was answered",
 		Response: &arkv1alpha1.Response{
-			Target: x.target, Content: result.content, Raw: string(raw), Phase: string(arkv1alpha1.QueryDone),
+			Target: x.target, Content: secrets.Redact(result.content), Raw: string(raw), Phase: string(arkv1alpha1.QueryDone),
 		},
 		ConversationID: conversationID(x.query),
 	}
+}
+
+// redacted returns messages with all secrets masked. It looks at each text before
+// it is encoded: the arguments of a call are JSON inside of JSON.
+func redacted(messages []model.Message, secrets *valuesource.Secrets) []model.Message {
+	masked := slices.Clone(messages)
+	for i := range masked {
+		m := &masked[i]
+		m.Content = secrets.Redact(m.Content)
+		m.ToolCalls = slices.Clone(m.ToolCalls)
+		for c := range m.ToolCalls {
+			call := &m.ToolCalls[c].Function
+			call.Name, call.Arguments = secrets.Redact(call.Name), secrets.Redact(call.Arguments)
+		}
+	}
+	return masked
 }
 
 // conversationID is that of the conversation which the Query continues. Without a

@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
 
 	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
+	"mckinsey.com/ark/internal/model"
 	"mckinsey.com/ark/internal/valuesource"
 )
 
@@ -56,6 +58,8 @@ func TestSecretsAreNotTold(t *testing.T) {
 		"error of the model":       {script(t, leak(`{"error":{"message":%q}}`)), arkv1alpha1.QueryError},
 		"text of the model":        {script(t, leak(`%s`)), arkv1alpha1.QueryError},
 		"garbage of the model":     {script(t, reply{200, echoed}), arkv1alpha1.QueryError},
+		"answer of the model":      {script(t, says(echoed)), arkv1alpha1.QueryDone},
+		"arguments of a call":      {script(t, calls("ok", fmt.Sprintf(`{"said":%q}`, echoed)), says("ok")), arkv1alpha1.QueryDone},
 		"result of a tool":         {serveModel(t, repeatsResult("ok")), arkv1alpha1.QueryDone},
 		"error of a tool":          {serveModel(t, repeatsResult("fail")), arkv1alpha1.QueryDone},
 		"repeated error of a tool": {script(t, calls("fail", `{}`)), arkv1alpha1.QueryError},
@@ -122,5 +126,34 @@ func TestSecretsInPromptsAreNotRecorded(t *testing.T) {
 	}
 	if got := string(rec.turns[0].Request); !strings.Contains(got, "the password is "+valuesource.Mask) {
 		t.Errorf("recorded %s", got)
+	}
+}
+
+// A secret is masked in an answer as it is, and where it is quoted: inside JSON,
+// and inside the JSON of a call's arguments.
+func TestSecretsInAnswersAreMasked(t *testing.T) {
+	t.Parallel()
+	const secret = `sec"ret\<value>`
+	quoted, err := json.Marshal(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := script(t, calls("noop", fmt.Sprintf(`{"message":%s}`, quoted)), says("it is "+secret))
+	planted := &corev1.Secret{ObjectMeta: object("quoted"), Data: map[string][]byte{"key": []byte(secret)}}
+	from := &arkv1alpha1.ValueFromSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "quoted"}, Key: "key"}}
+	noop := arkv1alpha1.AgentTool{Type: arkv1alpha1.AgentToolBuiltIn, Name: arkv1alpha1.BuiltinNoop}
+	agent := newAgent(withTools(noop), func(spec *arkv1alpha1.AgentSpec) {
+		spec.Parameters = []arkv1alpha1.Parameter{{Name: "p", ValueFrom: from}}
+	})
+	o := ask(t, newRunner(t, nil, newModel("default", s.URL), agent, planted), nil)
+	done(t, o, "it is "+valuesource.Mask)
+	var messages []model.Message
+	if err := json.Unmarshal([]byte(o.Response.Raw), &messages); err != nil {
+		t.Fatalf("raw %s: %v", o.Response.Raw, err)
+	}
+	for _, text := range []string{messages[0].ToolCalls[0].Function.Arguments, messages[1].Content, messages[2].Content} {
+		if !strings.Contains(text, valuesource.Mask) || strings.Contains(text, "<value>") || strings.Contains(text, "ret") {
+			t.Errorf("raw holds %q", text)
+		}
 	}
 }
