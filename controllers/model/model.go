@@ -89,9 +89,13 @@ func (r *Reconciler) probe(ctx context.Context, m *arkv1alpha1.Model) error {
 	return r.setCondition(ctx, m, metav1.ConditionTrue, arkv1alpha1.ReasonAvailable, "Model is available")
 }
 
-// setCondition writes the condition, and nothing at all when it stands already.
+// setCondition writes the condition, and nothing at all when it stands already,
+// be it in other words.
 func (r *Reconciler) setCondition(ctx context.Context, m *arkv1alpha1.Model, status metav1.ConditionStatus, reason, message string) error {
 	before := m.DeepCopy()
+	if old := meta.FindStatusCondition(m.Status.Conditions, arkv1alpha1.ConditionModelAvailable); old != nil && sameCause(old.Message, message) {
+		message = old.Message
+	}
 	meta.SetStatusCondition(&m.Status.Conditions, metav1.Condition{
 		Type: arkv1alpha1.ConditionModelAvailable, Status: status, Reason: reason, Message: message,
 		ObservedGeneration: m.Generation, LastTransitionTime: metav1.NewTime(r.Clock.Now()),

@@ -3,6 +3,7 @@ package model_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -126,6 +127,70 @@ func TestUnchangedProbeWritesNothing(t *testing.T) {
 	f.reconcile(t)
 	if f.writes != before+1 || f.condition(t).Status != metav1.ConditionFalse {
 		t.Errorf("after a failure: %d writes, %+v", f.writes-before, f.condition(t))
+	}
+}
+
+// A failure that goes on is written once, whatever number it comes with; another
+// failure is written.
+func TestOneCauseIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	const name = `model "default" (gpt-test): `
+	tests := []struct {
+		name     string
+		messages []string
+		writes   int
+	}{
+		{"local ports", []string{
+			name + "no answer: read tcp 10.0.0.5:41234->10.1.2.3:443: read: connection reset by peer",
+			name + "no answer: read tcp 10.0.0.5:41236->10.1.2.4:443: read: connection reset by peer",
+		}, 1},
+		{"ids of requests", []string{
+			name + "HTTP 401 Unauthorized: no access (request id req_0aGh5i)",
+			name + "HTTP 401 Unauthorized: no access (request id req_77Ghxx)",
+			name + "HTTP 401 Unauthorized: no access (request id 123e4567-e89b-12d3-a456-426614174000)",
+		}, 1},
+		{"waits", []string{
+			name + "HTTP 429 Too Many Requests: slow down (asks to wait 1m40s)",
+			name + "HTTP 429 Too Many Requests: slow down (asks to wait 39s)",
+		}, 1},
+		{"another status", []string{name + "HTTP 597: oh", name + "HTTP 598: oh"}, 2},
+		{"another cause", []string{name + "no answer: connection refused", name + "no answer: no such host", name + "HTTP 500: oh"}, 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var answer error
+			f := newFixture(t, func() error { return answer })
+			f.reconcile(t)
+			before := f.writes
+			for _, message := range tt.messages {
+				answer = errors.New(message)
+				f.reconcile(t)
+			}
+			if n := f.writes - before; n != tt.writes {
+				t.Errorf("%d writes, want %d; at last %q", n, tt.writes, f.condition(t).Message)
+			}
+		})
+	}
+}
+
+// Another generation is written down, though the failure be the same.
+func TestGenerationIsObserved(t *testing.T) {
+	t.Parallel()
+	port := 0
+	f := newFixture(t, func() error { port++; return fmt.Errorf("port %d", port) })
+	f.reconcile(t)
+	var m arkv1alpha1.Model
+	if err := f.client.Get(t.Context(), types.NamespacedName{Namespace: "team", Name: "default"}, &m); err != nil {
+		t.Fatal(err)
+	}
+	m.Generation++
+	if err := f.client.Update(t.Context(), &m); err != nil {
+		t.Fatal(err)
+	}
+	f.reconcile(t)
+	if got := f.condition(t); got.ObservedGeneration != m.Generation {
+		t.Errorf("observed is %d, want %d", got.ObservedGeneration, m.Generation)
 	}
 }
 

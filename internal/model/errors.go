@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -84,10 +85,14 @@ func (p *openAI) describe(ctx context.Context, err error, seen *exchange) error 
 	default:
 		failure.Detail = "no answer: " + err.Error()
 	}
-	failure.Detail = p.secrets.Redact(failure.Detail)
+	failure.Detail = p.secrets.Redact(localAddress.ReplaceAllString(failure.Detail, ""))
 	failure.Err = redact(failure.Err, p.secrets)
 	return failure
 }
+
+// localAddress is where a connection comes from: another port each time, which
+// tells the reader nothing.
+var localAddress = regexp.MustCompile(`(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+(%\w+)?\]):\d+->`)
 
 // redacted keeps what an error is, but not what it says.
 type redacted struct {

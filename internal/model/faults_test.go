@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -178,6 +179,37 @@ func TestEarlierFailureIsTold(t *testing.T) {
 	})
 	_, err := open(t, testModel(s.URL), nil).Complete(ctx, hi)
 	checkError(t, err, 0, []string{"no answer before the call was ended; before: HTTP 500: boom"})
+}
+
+// Two resets of connections from two ports are told in the same words.
+func TestLocalAddressIsNotTold(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Errorf("hijack: %v", err)
+			return
+		}
+		_ = connection.(*net.TCPConn).SetLinger(0) // Closed with a reset.
+		_ = connection.Close()
+	})
+	c := testClient(t, egress.Policy{AllowLoopback: true})
+	first, second := c.Probe(quick(t), testModel(s.URL)), c.Probe(quick(t), testModel(s.URL))
+	if first == nil || second == nil || first.Error() != second.Error() {
+		t.Errorf("%v\n%v", first, second)
+	}
+	if first != nil && !strings.Contains(first.Error(), "connection reset by peer") {
+		t.Errorf("error %v", first)
+	}
+	for text, want := range map[string]string{
+		"read tcp 10.0.0.5:41234->10.1.2.3:443: read: reset":        "read tcp 10.1.2.3:443: read: reset",
+		"read tcp [fe80::1%eth0]:41234->[2001:db8::1]:443: timeout": "read tcp [2001:db8::1]:443: timeout",
+		"dial tcp 10.1.2.3:443: refused":                            "dial tcp 10.1.2.3:443: refused",
+	} {
+		if got := localAddress.ReplaceAllString(text, ""); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
 
 func TestUnreachable(t *testing.T) {
