@@ -166,8 +166,12 @@ func reader(t *testing.T, objects ...client.Object) client.Reader {
 			t.Fatal(err)
 		}
 	}
-	objects = append(objects, &corev1.Secret{ObjectMeta: object("planted"), Data: map[string][]byte{"key": []byte(plantedSecret)}})
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+		&corev1.Secret{ObjectMeta: object("planted"), Data: map[string][]byte{"key": []byte(plantedSecret)}})
+	for _, o := range objects {
+		builder.WithObjects(o.DeepCopyObject().(client.Object)) // The fake writes to its objects, which tests share.
+	}
+	return builder.Build()
 }
 
 // newRunner returns a Runner that may reach the test's servers and does not retry.

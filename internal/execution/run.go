@@ -50,6 +50,9 @@ func newRun(r *Runner, q *arkv1alpha1.Query, rec Recorder) *run {
 func (x *run) use(reader client.Reader) {
 	x.reader = reader
 	x.values = valuesource.ForQuery(reader, x.query)
+	if x.mayCross() {
+		x.values = x.values.AcrossNamespaces()
+	}
 	x.models = model.New(model.Options{Reader: reader, HTTP: x.http.Model, MaxRetries: x.modelRetries})
 }
 

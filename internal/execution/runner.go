@@ -45,8 +45,8 @@ type Options struct {
 	// ReaderFor is asked where a Query names a serviceAccount. If nil, such a
 	// Query ends in an error.
 	ReaderFor ReaderFor
-	// AllowCrossNamespace lets agents refer to Models of other namespaces with the
-	// worker's rights. A Query with a serviceAccount may, if that account may.
+	// AllowCrossNamespace lets agents refer to Models, and values to Services, of
+	// other namespaces with the worker's rights. A Query with a serviceAccount may, if that account may.
 	AllowCrossNamespace bool
 	// HTTP makes all requests to models and tools; nil means clients with the
 	// strictest egress policy.

@@ -91,8 +91,14 @@ func (x *run) get(ctx context.Context, kind, namespace, name string, into client
 
 // reach tells whether objects of another namespace may be referred to.
 func (x *run) reach(namespace string) error {
-	if namespace == "" || namespace == x.query.Namespace || x.crossNamespace || x.query.Spec.ServiceAccount != "" {
+	if namespace == "" || namespace == x.query.Namespace || x.mayCross() {
 		return nil
 	}
 	return fmt.Errorf("a reference into namespace %q is followed only for a Query with a serviceAccount, or where the operator allows it", namespace)
+}
+
+// mayCross tells whether references into other namespaces are followed: with the
+// rights of the Query's own account, or as the operator allows.
+func (x *run) mayCross() bool {
+	return x.crossNamespace || x.query.Spec.ServiceAccount != ""
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -341,5 +342,34 @@ func TestSecretsStandInNoError(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A probe reads with the rights of the controller, which a Model must not use to
+// look around in other namespaces.
+func TestProbeStaysInItsNamespace(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, hello) })
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "models"},
+		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: u.Hostname()},
+	}
+	m := testModel("", func(m *arkv1alpha1.Model) {
+		m.Spec.Config.OpenAI.BaseURL.ValueFrom = &arkv1alpha1.ValueFromSource{
+			ServiceRef: &arkv1alpha1.ServiceReference{Name: "models", Namespace: "other", Port: u.Port()},
+		}
+	})
+	c := testClient(t, egress.Policy{AllowLoopback: true})
+	c.reader = reader(t, service)
+	if err := c.Probe(quick(t), m); err == nil || !strings.Contains(err.Error(), `namespace "other" is followed only`) {
+		t.Errorf("error %v", err)
+	}
+	c.across = true
+	if err := c.Probe(quick(t), m); err != nil {
+		t.Error(err)
 	}
 }

@@ -34,6 +34,9 @@ type Options struct {
 	// MaxRetries of a call; nil means DefaultMaxRetries. The wait between two is
 	// what the provider asks for (Retry-After), else grows from half a second.
 	MaxRetries *int
+	// AllowCrossNamespace lets Probe follow references of Models to Services of
+	// other namespaces, with the rights of Reader.
+	AllowCrossNamespace bool
 }
 
 // Client opens Models. It is safe for concurrent use.
@@ -41,11 +44,12 @@ type Client struct {
 	reader     client.Reader
 	http       *http.Client
 	maxRetries int
+	across     bool
 }
 
 // New returns a Client.
 func New(o Options) *Client {
-	c := &Client{reader: o.Reader, http: o.HTTP, maxRetries: DefaultMaxRetries}
+	c := &Client{reader: o.Reader, http: o.HTTP, maxRetries: DefaultMaxRetries, across: o.AllowCrossNamespace}
 	if o.MaxRetries != nil {
 		c.maxRetries = *o.MaxRetries
 	}
@@ -86,6 +90,9 @@ func (c *Client) Probe(ctx context.Context, m *arkv1alpha1.Model) error {
 	once := *c
 	once.maxRetries = 0
 	values := valuesource.New(c.reader, m.Namespace)
+	if c.across {
+		values = values.AcrossNamespaces()
+	}
 	provider, err := once.Open(ctx, m, values, nil)
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ type Resolver struct {
 	namespace  string
 	parameters []arkv1alpha1.Parameter
 	secrets    *Secrets
+	across     bool // references into other namespaces are followed
 }
 
 // New returns a Resolver for the references of objects in namespace.
@@ -49,6 +50,15 @@ func ForQuery(reader client.Reader, q *arkv1alpha1.Query) *Resolver {
 func (r *Resolver) In(namespace string) *Resolver {
 	other := *r
 	other.namespace = namespace
+	return &other
+}
+
+// AcrossNamespaces returns a Resolver that also follows references into other
+// namespaces. They are read with the reader's rights, which are those of the
+// process unless the reader acts as somebody else.
+func (r *Resolver) AcrossNamespaces() *Resolver {
+	other := *r
+	other.across = true
 	return &other
 }
 

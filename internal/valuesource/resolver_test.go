@@ -50,6 +50,7 @@ func objects(t *testing.T) client.Reader {
 		&corev1.Secret{ObjectMeta: meta("other", "s"), Data: map[string][]byte{"k": []byte("othersecret")}},
 		&corev1.ConfigMap{ObjectMeta: meta("ns", "c"), Data: map[string]string{"k": "config"}, BinaryData: map[string][]byte{"b": []byte("binary")}},
 		&corev1.Service{ObjectMeta: meta("ns", "svc"), Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "web", Port: 8080}, {Name: "tls", Port: 443}}}},
+		&corev1.Service{ObjectMeta: meta("other", "svc")},
 		&corev1.Service{ObjectMeta: meta("ns", "ext"), Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "models.example.com"}},
 	).Build()
 }
@@ -181,6 +182,24 @@ func TestRedact(t *testing.T) {
 	for text, want := range tests {
 		if got := s.Redact(text); got != want {
 			t.Errorf("Redact(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A Service of another namespace is looked up only where that is allowed; to the
+// objects of that namespace it is no other.
+func TestServicesOfOtherNamespaces(t *testing.T) {
+	t.Parallel()
+	source := arkv1alpha1.ValueSource{ValueFrom: &arkv1alpha1.ValueFromSource{
+		ServiceRef: &arkv1alpha1.ServiceReference{Name: "svc", Namespace: "other"},
+	}}
+	own := New(objects(t), "ns")
+	if _, err := own.Value(t.Context(), source); err == nil || !strings.Contains(err.Error(), `namespace "other" is followed only`) {
+		t.Errorf("error %v", err)
+	}
+	for name, r := range map[string]*Resolver{"allowed": own.AcrossNamespaces(), "of the same namespace": own.In("other")} {
+		if got, err := r.Value(t.Context(), source); err != nil || got != "http://svc.other.svc.cluster.local" {
+			t.Errorf("%s: %q, error %v", name, got, err)
 		}
 	}
 }
