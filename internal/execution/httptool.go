@@ -33,6 +33,8 @@ type httpTool struct {
 	body    string
 	// parameters are what the body's template sees beside the arguments.
 	parameters map[string]string
+	// absent is what it sees of optional arguments that were left out.
+	absent map[string]any
 }
 
 // bindHTTP resolves all that a Tool of type http refers to.
@@ -66,6 +68,11 @@ func (x *run) bindHTTP(ctx context.Context, object *arkv1alpha1.Tool) (*tool, er
 	}
 	if _, err := parseTemplate("http.body", spec.Body, &budget{ctx: ctx}); err != nil {
 		return nil, err
+	}
+	if schema := object.Spec.InputSchema; spec.Body != "" && schema != nil && len(schema.Raw) > 0 {
+		if h.absent, err = optionalArguments(schema.Raw); err != nil {
+			return nil, err
+		}
 	}
 	return &tool{definition: model.Tool{Parameters: noParameters}, invoke: h.call}, nil
 }
@@ -128,7 +135,7 @@ func (h *httpTool) renderBody(ctx context.Context, arguments map[string]any) (io
 	for name, value := range h.parameters {
 		data[name] = value
 	}
-	data["input"] = arguments
+	data["input"] = withAbsent(arguments, h.absent)
 	text, err := render(ctx, "http.body", h.body, data)
 	if err != nil {
 		return nil, err

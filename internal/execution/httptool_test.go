@@ -83,6 +83,39 @@ func TestHTTPToolRequests(t *testing.T) {
 	}
 }
 
+// Arguments that a model may leave out are empty to the template; all others must
+// be there.
+func TestOptionalArgumentsInBody(t *testing.T) {
+	t.Parallel()
+	s := serveTool(t, echo)
+	const schema = `{"type":"object","required":["city"],"properties":{"city":{"type":"string"},"text":{"type":"string"},"count":{"type":"integer"},
+		"flag":{"type":"boolean"},"list":{"type":"array"},"map":{"type":"object"},"any":{},"either":{"type":["string","null"]},"yes":true}}`
+	tests := []struct{ name, body, arguments, want string }{
+		{"condition", "{{if .input.text}}text{{else}}none{{end}}", `{"city":"Rome"}`, "POST / none|"},
+		{"given", "{{if .input.text}}{{.input.text}}{{end}}{{.input.count}}", `{"city":"Rome","text":"t","count":3}`, "POST / t3|"},
+		{"printed", "<{{.input.text}}{{.input.count}}{{.input.any}}{{.input.either}}{{.input.yes}}>", `{"city":"Rome"}`, "POST / <>|"},
+		{"null", "<{{.input.text}}>", `{"city":"Rome","text":null}`, "POST / <>|"},
+		{"compared", "{{if eq .input.text `x`}}x{{else}}other{{end}}", `{"city":"Rome"}`, "POST / other|"},
+		{"truth value", "{{.input.flag}}", `{"city":"Rome"}`, "POST / false|"},
+		{"list", "[{{range .input.list}}{{.}}{{end}}]{{len .input.map}}", `{"city":"Rome"}`, "POST / []0|"},
+		{"required", "{{.input.city}}", `{}`, `map has no entry for key "city"`},
+		{"not in the schema", "{{.input.citty}}", `{"city":"Rome"}`, `map has no entry for key "citty"`},
+		{"parameter", "{{.none}}", `{"city":"Rome"}`, `map has no entry for key "none"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tool := newTool("t", s.URL, func(spec *arkv1alpha1.ToolSpec) {
+				spec.InputSchema.Raw = []byte(schema)
+				spec.HTTP.Method, spec.HTTP.Body = arkv1alpha1.MethodPost, tt.body
+			})
+			if got := toolResult(t, tool, tt.arguments); !strings.Contains(got, tt.want) {
+				t.Errorf("result %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestHTTPToolAnswers(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, body string) *arkv1alpha1.Tool {

@@ -61,7 +61,7 @@ type objectSchema struct {
 func decodeSchema(raw json.RawMessage) (*objectSchema, error) {
 	s := &objectSchema{}
 	if err := json.Unmarshal(raw, &s.all); err != nil {
-		return nil, fmt.Errorf("inputSchema: %w", err)
+		return nil, fmt.Errorf("inputSchema is not a JSON object: %w", err)
 	}
 	if properties, ok := s.all["properties"]; ok {
 		if err := json.Unmarshal(properties, &s.properties); err != nil {
