@@ -4,7 +4,9 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +22,8 @@ import (
 const (
 	// batch is how many queries are claimed at once.
 	batch = 200
+	// concurrency is how many of them are deleted at once.
+	concurrency = 16
 	// longestSleep bounds the wait for the next due date: a query that is
 	// completed meanwhile may be due earlier.
 	longestSleep = 10 * time.Second
@@ -67,25 +71,37 @@ func (e *Expiry) Start(ctx context.Context) error {
 	return nil
 }
 
-// round deletes one batch and says how long there is nothing more to do.
+// round deletes one batch and says how long there is nothing more to do. What
+// fails does not keep the others: claimed, they would wait for a minute.
 func (e *Expiry) round(ctx context.Context) (time.Duration, error) {
 	refs, err := e.Due.Claim(ctx, e.Clock.Now(), batch)
 	if err != nil {
 		return 0, fmt.Errorf("claim expired queries: %w", err)
 	}
-	for _, ref := range refs {
-		if err := e.remove(ctx, ref); err != nil {
-			return 0, err
-		}
-	}
 	if len(refs) > 0 {
-		return 0, nil
+		return 0, e.removeAll(ctx, refs)
 	}
 	next, err := e.Due.Next(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("ask when the next query expires: %w", err)
 	}
 	return min(max(next.Sub(e.Clock.Now()), 100*time.Millisecond), longestSleep), nil
+}
+
+// removeAll deletes queries, several at once, and returns what went wrong.
+func (e *Expiry) removeAll(ctx context.Context, refs []due.Query) error {
+	failures := make([]error, len(refs))
+	slots := make(chan struct{}, concurrency)
+	var group sync.WaitGroup
+	for i, ref := range refs {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			failures[i] = e.remove(ctx, ref)
+		})
+	}
+	group.Wait()
+	return errors.Join(failures...)
 }
 
 // remove deletes a Query as a user would: finalizers hold it, watches see it.

@@ -3,6 +3,9 @@ package query_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,5 +100,59 @@ func TestExpiryDeletesTheVeryObject(t *testing.T) {
 	}
 	if len(left.Items) != 2 || left.Items[0].Name != "again" || left.Items[1].Name != "young" {
 		t.Errorf("left are %v", left.Items)
+	}
+}
+
+// Deletions go on side by side, and one that fails does not keep the others.
+func TestExpiryDeletesSideBySide(t *testing.T) {
+	t.Parallel()
+	scheme := runtime.NewScheme()
+	if err := install.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	const sideBySide = 16
+	var batch []due.Query
+	for i := range 2 * sideBySide {
+		batch = append(batch, due.Query{NamespacedName: types.NamespacedName{Namespace: "team", Name: fmt.Sprintf("q%02d", i)}, UID: "1"})
+	}
+	var running, tooMany, deleted atomic.Int32
+	var once sync.Once
+	together := make(chan struct{})
+	c := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+		Delete: func(ctx context.Context, _ client.WithWatch, obj client.Object, _ ...client.DeleteOption) error {
+			defer running.Add(-1)
+			switch n := running.Add(1); {
+			case n == sideBySide: // Before that none returns.
+				once.Do(func() { close(together) })
+			case n > sideBySide:
+				tooMany.Add(1)
+			}
+			select {
+			case <-together:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if obj.GetName() == "q00" {
+				return errors.New("the API is away")
+			}
+			deleted.Add(1)
+			return nil
+		},
+	}).Build()
+	script := &scripted{asked: make(chan struct{}, 1), batch: batch}
+	clock := testingclock.NewFakeClock(time.Now())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- (&query.Expiry{Client: c, Due: script, Clock: clock}).Start(ctx) }()
+	if err := wait.PollUntilContextCancel(ctx, time.Millisecond, true, func(context.Context) (bool, error) { return clock.HasWaiters(), nil }); err != nil {
+		t.Fatalf("it does not wait after a failure: %v", err)
+	}
+	if deleted.Load() != int32(len(batch)-1) || tooMany.Load() != 0 {
+		t.Errorf("%d of %d are deleted, too many at once %d times", deleted.Load(), len(batch), tooMany.Load())
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("it ended with %v", err)
 	}
 }
