@@ -123,12 +123,13 @@ func startWorkers(ctx context.Context, parts *layers, o devOptions, url string, 
 	if err != nil {
 		return err
 	}
+	runner := execution.New(execution.Options{
+		Reader: mgr.GetClient(), APIReader: mgr.GetAPIReader(), ReaderFor: readerFor(config, mgr.GetClient()),
+		HTTP: clients, Events: events,
+	})
 	w, err := workers.New(workers.Options{
 		Pool: pool, Store: objects, Subscribe: objects.Hints,
-		Runner: execution.New(execution.Options{
-			Reader: mgr.GetClient(), APIReader: mgr.GetAPIReader(), ReaderFor: readerFor(config, mgr.GetClient()),
-			HTTP: clients, Events: events,
-		}),
+		Runner: runner, Announce: runner.Announce,
 		Concurrency: o.Concurrency, LeaseDuration: o.LeaseDuration, GracePeriod: workerGrace,
 	})
 	if err != nil {

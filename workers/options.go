@@ -41,6 +41,9 @@ type Options struct {
 	Store Writer
 	// Runner executes Queries.
 	Runner Runner
+	// Announce tells users the stored end of a Query that was not executed; nil:
+	// nobody does. Those that are executed are the Runner's to tell.
+	Announce func(q *arkv1alpha1.Query, o execution.Outcome)
 	// Transformer is that of the API server's storage for Queries; nil: bodies
 	// are stored as they are.
 	Transformer value.Transformer

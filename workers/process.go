@@ -43,7 +43,11 @@ func (s *session) attempt(ctx context.Context, e *entry) error {
 		return errFinished
 	}
 	if end := s.endWithout(ctx, e, now.query); end != nil {
-		return s.finish(ctx, e, now, *end)
+		err := s.finish(ctx, e, now, *end)
+		if err == nil && s.Announce != nil {
+			s.Announce(now.query, *end)
+		}
+		return err
 	}
 	started := s.Clock.Now()
 	now, err = s.write(ctx, e, now, func(q *arkv1alpha1.Query) { execution.MarkRunning(q, s.now()) })

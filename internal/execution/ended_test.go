@@ -179,3 +179,24 @@ func TestConcurrentQueries(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// A Query that ends in the queue has an Event like all that end.
+func TestAnnounce(t *testing.T) {
+	t.Parallel()
+	q := newQuery(arkv1alpha1.TargetModel, "m", "hi")
+	tests := []struct {
+		outcome Outcome
+		want    string
+	}{
+		{Ended(q, arkv1alpha1.QueryError, arkv1alpha1.ReasonTimedOutInQueue, "too late"), "Warning QueryExecutionError too late"},
+		{Ended(q, arkv1alpha1.QueryCanceled, arkv1alpha1.ReasonQueryCanceled, "canceled"), "Normal QueryExecutionComplete canceled"},
+		{Outcome{Interrupted: ErrLeaseLost}, ""},
+	}
+	for _, tt := range tests {
+		events := &eventLog{}
+		newRunner(t, events).Announce(q, tt.outcome)
+		if events.String() != tt.want {
+			t.Errorf("events %q, want %q", events, tt.want)
+		}
+	}
+}

@@ -120,6 +120,13 @@ func (r *Runner) Run(ctx context.Context, q *arkv1alpha1.Query, rec Recorder) Ou
 	return outcome
 }
 
+// Announce tells the end of a Query that was not executed, as Run tells that of
+// one which was. It is for the caller who made the Outcome with Ended and has
+// stored it.
+func (r *Runner) Announce(q *arkv1alpha1.Query, o Outcome) {
+	newRun(r, q, nil).announce(o)
+}
+
 // announce tells the end as an Event. An interrupted execution has none: another
 // worker will go on.
 func (x *run) announce(o Outcome) {
