@@ -31,10 +31,11 @@ const (
 	concurrency = 16
 )
 
-// Prober asks a Model for a sign of life: nil, or why there is none. The error
-// is shown to users, so it holds no secret.
+// Prober asks a Model for a sign of life: nil, or why there is none. It also
+// returns the address that it asked, if that is known. Both are shown to users, so
+// they hold no secret.
 type Prober interface {
-	Probe(ctx context.Context, m *arkv1alpha1.Model) error
+	Probe(ctx context.Context, m *arkv1alpha1.Model) (address string, err error)
 }
 
 // Reconciler probes Models.
@@ -64,7 +65,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil
 	}
 	if meta.FindStatusCondition(m.Status.Conditions, arkv1alpha1.ConditionModelAvailable) == nil {
-		if err := r.setCondition(ctx, &m, metav1.ConditionUnknown, arkv1alpha1.ReasonInitializing, "The model is being probed"); err != nil {
+		if err := r.setStatus(ctx, &m, m.Status.ResolvedAddress, metav1.ConditionUnknown, arkv1alpha1.ReasonInitializing, "The model is being probed"); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -78,24 +79,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 func (r *Reconciler) probe(ctx context.Context, m *arkv1alpha1.Model) error {
 	probeCtx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	err := r.Prober.Probe(probeCtx, m)
+	address, err := r.Prober.Probe(probeCtx, m)
 	if ctx.Err() != nil {
 		return fmt.Errorf("probe model %s/%s: %w", m.Namespace, m.Name, ctx.Err())
 	}
 	if err != nil {
 		klog.FromContext(ctx).V(2).Info("The probe of a model failed", "model", klog.KObj(m), "err", err)
-		return r.setCondition(ctx, m, metav1.ConditionFalse, arkv1alpha1.ReasonModelProbeFailed, err.Error())
+		return r.setStatus(ctx, m, address, metav1.ConditionFalse, arkv1alpha1.ReasonModelProbeFailed, err.Error())
 	}
-	return r.setCondition(ctx, m, metav1.ConditionTrue, arkv1alpha1.ReasonAvailable, "Model is available")
+	return r.setStatus(ctx, m, address, metav1.ConditionTrue, arkv1alpha1.ReasonAvailable, "Model is available")
 }
 
-// setCondition writes the condition, and nothing at all when it stands already,
-// be it in other words.
-func (r *Reconciler) setCondition(ctx context.Context, m *arkv1alpha1.Model, status metav1.ConditionStatus, reason, message string) error {
+// setStatus writes the status, and nothing at all when it stands already, be it in
+// other words.
+func (r *Reconciler) setStatus(ctx context.Context, m *arkv1alpha1.Model, address string, status metav1.ConditionStatus, reason, message string) error {
 	before := m.DeepCopy()
 	if old := meta.FindStatusCondition(m.Status.Conditions, arkv1alpha1.ConditionModelAvailable); old != nil && sameCause(old.Message, message) {
 		message = old.Message
 	}
+	m.Status.ResolvedAddress = address
 	meta.SetStatusCondition(&m.Status.Conditions, metav1.Condition{
 		Type: arkv1alpha1.ConditionModelAvailable, Status: status, Reason: reason, Message: message,
 		ObservedGeneration: m.Generation, LastTransitionTime: metav1.NewTime(r.Clock.Now()),

@@ -24,7 +24,9 @@ import (
 
 type proberFunc func() error
 
-func (f proberFunc) Probe(context.Context, *arkv1alpha1.Model) error { return f() }
+const address = "https://models.example.com/v1"
+
+func (f proberFunc) Probe(context.Context, *arkv1alpha1.Model) (string, error) { return address, f() }
 
 // fixture is a controller over one Model, with the number of its writes.
 type fixture struct {
@@ -72,6 +74,9 @@ func (f *fixture) condition(t *testing.T) *metav1.Condition {
 		t.Fatal(err)
 	}
 	c := meta.FindStatusCondition(m.Status.Conditions, arkv1alpha1.ConditionModelAvailable)
+	if m.Status.ResolvedAddress != address {
+		t.Errorf("the address is %q", m.Status.ResolvedAddress)
+	}
 	if c == nil {
 		t.Fatalf("no condition among %v", m.Status.Conditions)
 	}

@@ -34,6 +34,26 @@ func baseURL(ctx context.Context, values *valuesource.Resolver, from arkv1alpha1
 	return "", fmt.Errorf("%q is not an http or https URL", base)
 }
 
+// address returns the base URL of a Model as it may be shown: without user, query
+// and secrets. It is empty if all of it is a secret, or if it cannot be resolved:
+// Open says why.
+func address(ctx context.Context, values *valuesource.Resolver, m *arkv1alpha1.Model) string {
+	config := m.Spec.Config.OpenAI
+	if m.Spec.Provider != arkv1alpha1.ProviderOpenAI || config == nil || isSecret(config.BaseURL) {
+		return ""
+	}
+	base, err := baseURL(ctx, values, config.BaseURL)
+	if err != nil {
+		return ""
+	}
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
+	return values.Secrets().Redact(u.String())
+}
+
 func isSecret(from arkv1alpha1.ValueSource) bool {
 	return from.Value == "" && from.ValueFrom != nil && from.ValueFrom.SecretKeyRef != nil
 }

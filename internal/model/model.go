@@ -86,19 +86,23 @@ var probe = Request{Messages: []Message{{Role: RoleUser, Content: "Hi"}}}
 // models may work where the model does not: another key, no quota, a wrong name.
 // The answer's length is left to the model: some refuse a limit on tokens, or
 // spend it on thinking. A probe is not repeated: the next one comes anyway.
-func (c *Client) Probe(ctx context.Context, m *arkv1alpha1.Model) error {
+//
+// It also returns the address that it asks, as it may be shown; empty if it is
+// secret, or not known.
+func (c *Client) Probe(ctx context.Context, m *arkv1alpha1.Model) (string, error) {
 	once := *c
 	once.maxRetries = 0
 	values := valuesource.New(c.reader, m.Namespace)
 	if c.across {
 		values = values.AcrossNamespaces()
 	}
+	shown := address(ctx, values, m)
 	provider, err := once.Open(ctx, m, values, nil)
 	if err != nil {
-		return err
+		return shown, err
 	}
 	if _, err = provider.Complete(ctx, probe); err != nil {
-		return redact(err, values.Secrets())
+		return shown, redact(err, values.Secrets())
 	}
-	return nil
+	return shown, nil
 }

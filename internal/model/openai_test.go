@@ -228,14 +228,48 @@ func TestProbe(t *testing.T) {
 	})
 	c := testClient(t, egress.Policy{AllowLoopback: true})
 	m := testModel(s.URL)
-	if err := c.Probe(t.Context(), m); err != nil {
+	if _, err := c.Probe(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
-	err := c.Probe(t.Context(), m)
+	_, err := c.Probe(t.Context(), m)
 	if err == nil || !strings.Contains(err.Error(), "HTTP 500 Internal Server Error: out of order") {
 		t.Errorf("error %v", err)
 	}
 	if n := len(s.seen()); n != 2 {
 		t.Errorf("%d requests, want 2: a probe is not repeated", n)
+	}
+}
+
+func TestAddressOfProbe(t *testing.T) {
+	t.Parallel()
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "models"}, Spec: corev1.ServiceSpec{
+		Type: corev1.ServiceTypeExternalName, ExternalName: "127.0.0.1",
+	}}
+	value := func(text string) arkv1alpha1.ValueSource { return arkv1alpha1.ValueSource{Value: text} }
+	ref := func(from arkv1alpha1.ValueFromSource) arkv1alpha1.ValueSource {
+		return arkv1alpha1.ValueSource{ValueFrom: &from}
+	}
+	secret := &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "address"}, Key: "url"}
+	tests := []struct {
+		name string
+		base arkv1alpha1.ValueSource
+		want string
+	}{
+		{"plain", value("http://127.0.0.1:1/v1"), "http://127.0.0.1:1/v1"},
+		{"user, query, fragment", value("http://user:pass-word@127.0.0.1:1/v1?key=k#f"), "http://127.0.0.1:1/v1"},
+		{"Service", ref(arkv1alpha1.ValueFromSource{ServiceRef: &arkv1alpha1.ServiceReference{Name: "models", Port: "1", Path: "/v1"}}), "http://127.0.0.1:1/v1"},
+		{"Secret", ref(arkv1alpha1.ValueFromSource{SecretKeyRef: secret}), ""},
+		{"no URL", value("models"), ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := testClient(t, egress.Policy{AllowLoopback: true})
+			c.reader = reader(t, service, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "address"}, Data: map[string][]byte{"url": []byte("http://127.0.0.1:1/v1")}})
+			got, err := c.Probe(t.Context(), testModel("", func(m *arkv1alpha1.Model) { m.Spec.Config.OpenAI.BaseURL = tt.base }))
+			if got != tt.want || err == nil {
+				t.Errorf("address %q, want %q; error %v", got, tt.want, err)
+			}
+		})
 	}
 }
