@@ -155,6 +155,33 @@ func TestHTTPToolAnswers(t *testing.T) {
 	}
 }
 
+// Many large results in one turn are cut together, before they fill the memory.
+func TestResultsOfOneTurn(t *testing.T) {
+	t.Parallel()
+	tool := serveTool(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("é", maxToolResult/2))
+	})
+	var all []string
+	for range 20 { // More than fit.
+		all = append(all, "t", "{}")
+	}
+	s := script(t, calls(all...), says("ok"))
+	done(t, ask(t, newRunner(t, nil, newModel("default", s.URL), newAgent(withTools(uses("t"))), newTool("t", tool.URL)), nil), "ok")
+	size, marked := 0, 0
+	for _, m := range s.seen()[1].Messages {
+		size += len(m.Content)
+		if strings.Contains(m.Content, "[cut: the results of one turn are larger than 8388608 bytes together]") {
+			marked++
+		}
+		if !utf8.ValidString(m.Content) {
+			t.Error("a result is cut within a character")
+		}
+	}
+	if size < maxTurnResults || size > maxTurnResults+20*100 || marked != 12 {
+		t.Errorf("%d bytes, %d results are marked", size, marked)
+	}
+}
+
 func TestHTTPToolTimeout(t *testing.T) {
 	t.Parallel()
 	s := serveTool(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })

@@ -19,6 +19,9 @@ const (
 	maxConcurrentCalls = 16
 	// maxCallsPerTurn is how many calls of one turn are made at all.
 	maxCallsPerTurn = 128
+	// maxTurnResults is how many bytes the results of one turn have together:
+	// half of what a conversation may grow to.
+	maxTurnResults = maxConversation / 2
 )
 
 // tool is one thing that the model may call.
@@ -73,6 +76,7 @@ func (s *toolset) callAll(ctx context.Context, calls []model.ToolCall) ([]result
 	results := make([]result, len(calls))
 	var group sync.WaitGroup
 	slots := make(chan struct{}, maxConcurrentCalls)
+	space := &room{left: maxTurnResults}
 	for i, call := range calls {
 		if i >= maxCallsPerTurn {
 			results[i] = failed(call, fmt.Errorf("not called: more than %d calls in one turn", maxCallsPerTurn))
@@ -81,7 +85,7 @@ func (s *toolset) callAll(ctx context.Context, calls []model.ToolCall) ([]result
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
-			results[i] = s.call(ctx, call)
+			results[i] = s.call(ctx, call, space)
 		})
 	}
 	group.Wait()
@@ -136,8 +140,29 @@ type returned struct {
 	Result string `json:"result"`
 }
 
+// room is what the results of a turn may still take. They are cut as they come in,
+// and not when all are there: then they would have been in memory together.
+type room struct {
+	mu   sync.Mutex
+	left int
+}
+
+// fit returns as much of text as there is room for, with a mark where it is cut.
+func (r *room) fit(text string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(text) <= r.left {
+		r.left -= len(text)
+		return text
+	}
+	// A copy: the rest must not stay in memory.
+	kept := strings.Clone(strings.ToValidUTF8(text[:r.left], ""))
+	r.left = 0
+	return kept + fmt.Sprintf("\n[cut: the results of one turn are larger than %d bytes together]", maxTurnResults)
+}
+
 // call makes and records one call.
-func (s *toolset) call(ctx context.Context, call model.ToolCall) result {
+func (s *toolset) call(ctx context.Context, call model.ToolCall, space *room) result {
 	name := call.Function.Name
 	turn := Turn{Kind: TurnTool, Name: name, Started: s.clock.Now()}
 	t, known := s.byName[name]
@@ -153,11 +178,12 @@ func (s *toolset) call(ctx context.Context, call model.ToolCall) result {
 		err = fmt.Errorf("there is no tool called %q", name)
 	}
 	turn.Ended = s.clock.Now()
-	r := result{id: call.ID, name: name, text: s.values.Secrets().Redact(text), terminates: known && t.terminates}
+	r := result{id: call.ID, name: name, text: space.fit(s.values.Secrets().Redact(text)), terminates: known && t.terminates}
 	var response any = returned{r.text}
 	if err != nil {
 		err = errors.New(s.values.Secrets().Redact(err.Error()))
 		r, response = failed(call, err), nil
+		r.text = space.fit(r.text)
 		if context.Cause(ctx) == nil {
 			s.warn(warnTool, fmt.Errorf("tool %q: %w", turn.Name, err))
 		}
