@@ -4,15 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/klog/v2"
 
+	"mckinsey.com/ark/internal/egress"
 	"mckinsey.com/ark/internal/postgres"
 )
 
@@ -25,9 +29,16 @@ type devOptions struct {
 	Modules         []string
 	Concurrency     int
 	LeaseDuration   time.Duration
+	AllowPrivateIPs []string
+	AllowCross      bool
 	Demo            bool
 	Exit            bool
+
+	privateRanges []netip.Prefix // AllowPrivateIPs, read
 }
+
+// privateRangesVariable names private ranges where no flag does, as in Ark.
+const privateRangesVariable = "ALLOWED_PRIVATE_IP_RANGES"
 
 // Modules of a process.
 const (
@@ -70,6 +81,8 @@ func (o *devOptions) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.Modules, "modules", o.Modules, "what to run: server (always needed), controllers, workers")
 	f.IntVar(&o.Concurrency, "concurrency", o.Concurrency, "how many queries are executed at once")
 	f.DurationVar(&o.LeaseDuration, "lease-duration", o.LeaseDuration, "how long a query stays with a worker that gives no sign of life")
+	f.StringSliceVar(&o.AllowPrivateIPs, "allow-private-ips", o.AllowPrivateIPs, "ranges of private addresses, such as 10.0.0.0/8, that models and tools may be reached at, also with plain http; can be repeated (default $ALLOWED_PRIVATE_IP_RANGES, else none but those of Services; loopback is always allowed, link-local never)")
+	f.BoolVar(&o.AllowCross, "allow-cross-namespace", o.AllowCross, "follow references to Models and Services of other namespaces for everybody, with the rights of the workers and controllers; otherwise only for queries with a serviceAccount, with its rights")
 	f.BoolVar(&o.Demo, "demo", o.Demo, "apply sample manifests, ask three questions and print the answers; with OPENAI_API_KEY (and OPENAI_BASE_URL, OPENAI_MODEL) a real model answers")
 	f.BoolVar(&o.Exit, "exit", o.Exit, "with --demo: end when the questions are answered; exit code 0 only if all are done")
 }
@@ -88,6 +101,9 @@ func (o *devOptions) complete() error {
 		return fmt.Errorf("--data-dir: %w", err)
 	}
 	o.DataDir = dir
+	if err := o.completeEgress(); err != nil {
+		return err
+	}
 	known := []string{moduleServer, moduleControllers, moduleWorkers}
 	for _, m := range o.Modules {
 		if !slices.Contains(known, m) {
@@ -104,6 +120,20 @@ func (o *devOptions) complete() error {
 	case o.Exit && !o.Demo:
 		return errors.New("--exit goes with --demo")
 	}
+	return nil
+}
+
+func (o *devOptions) completeEgress() error {
+	from, texts := "--allow-private-ips", o.AllowPrivateIPs
+	if len(texts) == 0 {
+		from = privateRangesVariable
+		texts = strings.FieldsFunc(os.Getenv(privateRangesVariable), func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	}
+	ranges, err := egress.ParseRanges(texts)
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	o.privateRanges = ranges
 	return nil
 }
 

@@ -88,14 +88,14 @@ func startClients(ctx context.Context, parts *layers, o devOptions, url string, 
 	if err != nil {
 		return fmt.Errorf("make the controller manager: %w", err)
 	}
-	clients := egress.NewClients(parts.ctx, egress.Policy{AllowLoopback: true})
+	clients := egress.NewClients(parts.ctx, egress.Policy{AllowLoopback: true, AllowPrivate: o.privateRanges})
 	if o.has(moduleControllers) {
 		pool, err := startPool(ctx, parts, url, moduleControllers, controllerConns)
 		if err != nil {
 			return err
 		}
 		err = controllers.AddToManager(mgr, controllers.Options{
-			Prober: model.New(model.Options{Reader: mgr.GetClient(), HTTP: clients.Model}),
+			Prober: model.New(model.Options{Reader: mgr.GetClient(), HTTP: clients.Model, AllowCrossNamespace: o.AllowCross}),
 			Due:    due.NewQueries(pool),
 		})
 		if err != nil {
@@ -125,7 +125,7 @@ func startWorkers(ctx context.Context, parts *layers, o devOptions, url string, 
 	}
 	runner := execution.New(execution.Options{
 		Reader: mgr.GetClient(), APIReader: mgr.GetAPIReader(), ReaderFor: readerFor(config, mgr.GetClient()),
-		HTTP: clients, Events: events,
+		AllowCrossNamespace: o.AllowCross, HTTP: clients, Events: events,
 	})
 	w, err := workers.New(workers.Options{
 		Pool: pool, Store: objects, Subscribe: objects.Hints,

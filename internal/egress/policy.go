@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -35,6 +36,12 @@ var (
 	sixToFour = netip.MustParsePrefix("2002::/16")
 )
 
+// private are the ranges that isPrivate knows.
+var private = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("fc00::/7"), sharedAddresses,
+}
+
 // Ranges that net/netip does not classify.
 var (
 	sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
@@ -61,7 +68,7 @@ func (p Policy) Check(host string, addr netip.Addr) error {
 		if IsClusterHost(host) || p.allowsPrivate(target) {
 			return nil
 		}
-		return refuse(host, addr, "private addresses are not allowed, unless the operator lists their range")
+		return refuse(host, addr, "private addresses are not allowed, unless the operator lists their range (--allow-private-ips)")
 	}
 	return nil
 }
@@ -81,6 +88,27 @@ func (p Policy) checkPlaintext(host string, addr netip.Addr) error {
 func IsClusterHost(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return strings.HasSuffix(host, ".svc") || strings.HasSuffix(host, ".svc.cluster.local")
+}
+
+// ParseRanges reads ranges for AllowPrivate, such as 10.0.0.0/8 or a single
+// address. One without any private address is refused: listing it has no effect.
+func ParseRanges(texts []string) ([]netip.Prefix, error) {
+	ranges := make([]netip.Prefix, 0, len(texts))
+	for _, text := range texts {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			addr, addrErr := netip.ParseAddr(text)
+			if addrErr != nil {
+				return nil, fmt.Errorf("%q is not a range of addresses such as 10.0.0.0/8", text)
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		if !slices.ContainsFunc(private, prefix.Overlaps) {
+			return nil, fmt.Errorf("%s has no private addresses, and only those can be allowed", text)
+		}
+		ranges = append(ranges, prefix.Masked())
+	}
+	return ranges, nil
 }
 
 func (p Policy) allowsPrivate(addr netip.Addr) bool {

@@ -3,6 +3,7 @@ package egress
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -78,6 +79,36 @@ func TestPlaintext(t *testing.T) {
 		err := policy.checkPlaintext(tt.host, netip.MustParseAddr(tt.addr))
 		if tt.refused != errors.Is(err, ErrRefused) {
 			t.Errorf("checkPlaintext(%s, %s) = %v, want refused: %t", tt.host, tt.addr, err, tt.refused)
+		}
+	}
+}
+
+func TestParseRanges(t *testing.T) {
+	t.Parallel()
+	got, err := ParseRanges([]string{"10.1.2.3/8", "192.168.1.7", "100.64.0.0/10", "fd00::/8", "0.0.0.0/0"})
+	want := []string{"10.0.0.0/8", "192.168.1.7/32", "100.64.0.0/10", "fd00::/8", "0.0.0.0/0"}
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("%v, error %v", got, err)
+	}
+	for i, prefix := range got {
+		if prefix.String() != want[i] {
+			t.Errorf("%s, want %s", prefix, want[i])
+		}
+	}
+	for _, text := range []string{"", "10.0.0.0/33", "localhost", "10.0.0.0/8,10.0.0.0/8", "8.8.8.0/24", "127.0.0.0/8", "169.254.0.0/16"} {
+		if got, err := ParseRanges([]string{text}); err == nil {
+			t.Errorf("%q is read as %v", text, got)
+		}
+	}
+}
+
+// A refusal names the flag that would allow the address, if there is one.
+func TestRefusalNamesTheFlag(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{"10.1.2.3": true, "fd00::1": true, "127.0.0.1": false, "169.254.169.254": false} {
+		err := Policy{}.Check("models.example.com", netip.MustParseAddr(address))
+		if err == nil || strings.Contains(err.Error(), "--allow-private-ips") != want {
+			t.Errorf("%s: error %v", address, err)
 		}
 	}
 }

@@ -94,7 +94,7 @@ func (x *run) reach(namespace string) error {
 	if namespace == "" || namespace == x.query.Namespace || x.mayCross() {
 		return nil
 	}
-	return fmt.Errorf("a reference into namespace %q is followed only for a Query with a serviceAccount, or where the operator allows it", namespace)
+	return fmt.Errorf("a reference into namespace %q is followed only for a Query with a serviceAccount, or where the operator allows it (--allow-cross-namespace)", namespace)
 }
 
 // mayCross tells whether references into other namespaces are followed: with the

@@ -25,7 +25,7 @@ func (r *Resolver) serviceURL(ctx context.Context, ref *arkv1alpha1.ServiceRefer
 		namespace = r.namespace
 	}
 	if namespace != r.namespace && !r.across {
-		return "", fmt.Errorf("the Service %q: a reference into namespace %q is followed only for a Query with a serviceAccount, or where the operator allows it", ref.Name, namespace)
+		return "", fmt.Errorf("the Service %q: a reference into namespace %q is followed only for a Query with a serviceAccount, or where the operator allows it (--allow-cross-namespace)", ref.Name, namespace)
 	}
 	var service corev1.Service
 	if err := r.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, &service); err != nil {
