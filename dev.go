@@ -31,6 +31,7 @@ type devOptions struct {
 	LeaseDuration   time.Duration
 	AllowPrivateIPs []string
 	AllowCross      bool
+	AllEvents       bool
 	Demo            bool
 	Exit            bool
 
@@ -83,6 +84,7 @@ func (o *devOptions) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.LeaseDuration, "lease-duration", o.LeaseDuration, "how long a query stays with a worker that gives no sign of life")
 	f.StringSliceVar(&o.AllowPrivateIPs, "allow-private-ips", o.AllowPrivateIPs, "ranges of private addresses, such as 10.0.0.0/8, that models and tools may be reached at, also with plain http; can be repeated (default $ALLOWED_PRIVATE_IP_RANGES, else none but those of Services; loopback is always allowed, link-local never)")
 	f.BoolVar(&o.AllowCross, "allow-cross-namespace", o.AllowCross, "follow references to Models and Services of other namespaces for everybody, with the rights of the workers and controllers; otherwise only for queries with a serviceAccount, with its rights")
+	f.BoolVar(&o.AllEvents, "all-events", o.AllEvents, "write Kubernetes Events for each agent, model call and tool call too, not only for a query's start, end and warnings")
 	f.BoolVar(&o.Demo, "demo", o.Demo, "apply sample manifests, ask three questions and print the answers; with OPENAI_API_KEY (and OPENAI_BASE_URL, OPENAI_MODEL) a real model answers")
 	f.BoolVar(&o.Exit, "exit", o.Exit, "with --demo: end when the questions are answered; exit code 0 only if all are done")
 }

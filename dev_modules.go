@@ -125,7 +125,7 @@ func startWorkers(ctx context.Context, parts *layers, o devOptions, url string, 
 	}
 	runner := execution.New(execution.Options{
 		Reader: mgr.GetClient(), APIReader: mgr.GetAPIReader(), ReaderFor: readerFor(config, mgr.GetClient()),
-		AllowCrossNamespace: o.AllowCross, HTTP: clients, Events: events,
+		AllowCrossNamespace: o.AllowCross, HTTP: clients, Events: events, AllEvents: o.AllEvents,
 	})
 	w, err := workers.New(workers.Options{
 		Pool: pool, Store: objects, Subscribe: objects.Hints,

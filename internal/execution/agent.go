@@ -10,8 +10,16 @@ import (
 	"mckinsey.com/ark/internal/model"
 )
 
-// runAgent answers input as an Agent: its prompt, its model, its tools.
+// runAgent answers input as an Agent, and tells of it.
 func (x *run) runAgent(ctx context.Context, name, input string) (answer, error) {
+	end := x.begin(agentExecution, "agent", name)
+	result, err := x.answerAs(ctx, name, input)
+	end(err)
+	return result, err
+}
+
+// answerAs answers input with an Agent's prompt, model and tools.
+func (x *run) answerAs(ctx context.Context, name, input string) (answer, error) {
 	var agent arkv1alpha1.Agent
 	if err := x.get(ctx, "Agent", x.query.Namespace, name, &agent); err != nil {
 		return answer{}, err

@@ -121,8 +121,10 @@ func (c *conversation) complete(ctx context.Context, tools []model.Tool, output 
 		request.Tools = append(request.Tools, tool.Name)
 	}
 	turn := Turn{Kind: TurnModel, Name: c.modelName, Started: c.clock.Now()}
+	end := c.begin(modelCall, "model", c.modelName)
 	response, err := c.provider.Complete(ctx, model.Request{Messages: c.messages, Tools: tools, Output: output})
 	turn.Ended = c.clock.Now()
+	end(err)
 	c.told = len(c.messages)
 	if err != nil {
 		if context.Cause(ctx) == nil {

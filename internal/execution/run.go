@@ -5,24 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/internal/model"
 	"mckinsey.com/ark/internal/valuesource"
-)
-
-// Reasons of warnings that are told as Events.
-const (
-	warnParameterResolution = "QueryParameterResolutionFailed"
-	warnParameterNotFound   = "QueryParameterNotFound"
-	warnModel               = "ModelUnavailable"
-	warnDependency          = "DependencyUnavailable"
-	warnTool                = "ToolCallError"
 )
 
 // run is one execution of one Query.
@@ -130,32 +119,3 @@ func (x *run) addUsage(u model.Usage) {
 	defer x.mu.Unlock()
 	x.usage.Add(u)
 }
-
-// event tells users about the Query, without secrets.
-func (x *run) event(eventType, reason, message string) {
-	if x.events != nil {
-		x.events.Event(x.query, eventType, reason, clip(x.values.Secrets().Redact(message), maxEventMessage))
-	}
-}
-
-func (x *run) warn(reason string, err error) {
-	x.event(corev1.EventTypeWarning, reason, err.Error())
-}
-
-func (x *run) warnParameter(err error) {
-	if errors.Is(err, valuesource.ErrQueryParameterNotFound) {
-		x.warn(warnParameterNotFound, err)
-		return
-	}
-	x.warn(warnParameterResolution, err)
-}
-
-// clip cuts a text to about max bytes, between characters, and marks the cut.
-func clip(text string, max int) string {
-	if len(text) <= max {
-		return text
-	}
-	return strings.ToValidUTF8(text[:max], "") + "…"
-}
-
-const maxEventMessage = 1000

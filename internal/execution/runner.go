@@ -59,6 +59,9 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Events is told about start, end and warnings; nil means nobody is.
 	Events Events
+	// AllEvents tells of each agent, model call and tool call too, at its start and
+	// its end: some six times as many Events.
+	AllEvents bool
 }
 
 // Runner executes Queries. It is safe for concurrent use.
@@ -71,13 +74,14 @@ type Runner struct {
 	modelRetries   *int
 	clock          clock.PassiveClock
 	events         Events
+	allEvents      bool
 }
 
 // New returns a Runner.
 func New(o Options) *Runner {
 	r := &Runner{
 		reader: &steadyReader{o.Reader, o.APIReader, readBackoff}, readerFor: o.ReaderFor, crossNamespace: o.AllowCrossNamespace,
-		http: o.HTTP, maxTurns: o.MaxTurns, modelRetries: o.MaxModelRetries, clock: o.Clock, events: o.Events,
+		http: o.HTTP, maxTurns: o.MaxTurns, modelRetries: o.MaxModelRetries, clock: o.Clock, events: o.Events, allEvents: o.AllEvents,
 	}
 	if r.http == nil {
 		r.http = egress.NewClients(context.Background(), egress.Policy{})

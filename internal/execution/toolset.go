@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"mckinsey.com/ark/internal/model"
 )
 
@@ -170,6 +172,7 @@ func (s *toolset) call(ctx context.Context, call model.ToolCall, space *room) re
 	var err error
 	if known {
 		turn.Name = t.object
+		s.detail(corev1.EventTypeNormal, toolCall+"Start", fmt.Sprintf("tool %q", turn.Name))
 		err = guard(ctx, func() (err error) {
 			text, err = t.run(ctx, call.Function.Arguments)
 			return err
@@ -187,6 +190,8 @@ func (s *toolset) call(ctx context.Context, call model.ToolCall, space *room) re
 		if context.Cause(ctx) == nil {
 			s.warn(warnTool, fmt.Errorf("tool %q: %w", turn.Name, err))
 		}
+	} else {
+		s.detail(corev1.EventTypeNormal, toolCall+"Complete", fmt.Sprintf("tool %q", turn.Name))
 	}
 	r.fatal = s.record(ctx, turn, asked{call.ID, name, call.Function.Arguments}, response, err)
 	return r
