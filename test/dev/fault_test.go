@@ -34,8 +34,15 @@ func TestModelFaults(t *testing.T) {
 		{"unauthorized", status(401, `{"error":{"message":"bad key","type":"auth","code":"x"}}`), []string{"401", "bad key"}},
 		{"throttled", status(429, `{"error":{"message":"slow down","type":"rate","code":"x"}}`), []string{"429", "slow down"}},
 		{"broken", status(500, `{"error":{"message":"oh no","type":"server","code":"x"}}`), []string{"500", "oh no"}},
-		{"garbage", status(200, `<html>hello</html>`), []string{"default"}},
-		{"silent", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, []string{"timeout"}},
+		{"garbage", status(200, `<html>hello</html>`), []string{`model "default" (scripted)`, "the answer is not a chat completion: <html>hello</html>"}},
+		{"other-json", status(200, `{"hello":"world"}`), []string{"the answer is not a chat completion", `{"hello":"world"}`}},
+		{"silent", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+			[]string{"TimedOutInExecution", "The execution took longer than spec.timeout (8s)", "no answer in time"}},
+		{"throttled-for-long", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "100")
+			status(429, `{"error":{"message":"slow down","type":"rate","code":"x"}}`)(w, r)
+		}, []string{"QueryErrored", "429", "slow down", "asks to wait 1m40s, which is longer than the Query may take"}},
+		{"reset", reset, []string{"QueryErrored", "no answer", "connection reset by peer"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -44,7 +51,8 @@ func TestModelFaults(t *testing.T) {
 			query := strings.Replace(queryManifest(c.name, "Hello?"), "spec:\n", "spec:\n  timeout: 8s\n", 1)
 			d.kubectl(t, query, "create", "-f", "-")
 			d.kubectl(t, "", "wait", "query/"+c.name, "--for=condition=Completed", "--timeout=60s")
-			out := d.kubectl(t, "", "get", "query", c.name, "-o", "jsonpath={.status.phase}: {.status.response.content}")
+			out := d.kubectl(t, "", "get", "query", c.name, "-o",
+				`jsonpath={.status.phase}: {.status.conditions[?(@.type=="Completed")].reason} {.status.response.content}`)
 			if !strings.HasPrefix(out, "error: ") {
 				t.Fatalf("the query is %s", out)
 			}
@@ -59,6 +67,18 @@ func TestModelFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustNotContain(t, d.log.String()+string(log), "planted-secret-value")
+}
+
+// reset ends the connection as a process does that dies.
+func reset(w http.ResponseWriter, _ *http.Request) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err) // The server of the test can be hijacked.
+	}
+	if tcp, ok := connection.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = connection.Close()
 }
 
 // TestBadStart starts with what cannot work: a clear message and a failure, in
