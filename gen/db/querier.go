@@ -224,15 +224,16 @@ type Querier interface {
 	EndRun(ctx context.Context, db DBTX, arg EndRunParams) error
 	// Start tags of start-time fair queuing: a namespace continues behind its own
 	// last waiting query, or where service stands if it has none; priorities apart.
+	// Service stands at the greatest tag being executed or the least that waits: an
+	// old lease must not take it back to where it stood when that began.
 	// Plan: three look-ups at the end of an index for each new entry; no scan.
 	//
 	//  INSERT INTO ark.queue (key, uid, namespace, rank, tag, enqueued_at, wait_ms, wait_until)
 	//  SELECT i.key, i.uid, i.namespace, i.rank,
 	//      greatest(
-	//          coalesce(
-	//              (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
-	//              (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
-	//              0),
+	//          0,
+	//          (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
+	//          (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
 	//          (SELECT max(l.tag) + 1 FROM ark.queue l WHERE l.state = 'queued' AND l.namespace = i.namespace AND l.rank = i.rank)
 	//      ) + row_number() OVER (PARTITION BY i.namespace, i.rank ORDER BY i.n) - 1,
 	//      $1::timestamptz, i.wait_ms,
@@ -379,7 +380,9 @@ type Querier interface {
 	//      (q.wait_until <= $2::timestamptz)::boolean AS overdue
 	Lease(ctx context.Context, db DBTX, arg LeaseParams) ([]LeaseRow, error)
 	// Entries whose wait is over, cancelled ones first, to be ended without being
-	// executed. Plan: index scan on queue_wait_until_idx, locked rows skipped, stopped
+	// executed. They are taken out of their turn: without their tag, for that would
+	// say that service has come as far.
+	// Plan: index scan on queue_wait_until_idx, locked rows skipped, stopped
 	// by the limit; one look-up by primary key for each entry.
 	//
 	//  WITH due AS (
@@ -391,7 +394,7 @@ type Querier interface {
 	//      FOR UPDATE SKIP LOCKED
 	//  )
 	//  UPDATE ark.queue q
-	//  SET state = 'leased', worker = $1::uuid, attempt = q.attempt + 1
+	//  SET state = 'leased', worker = $1::uuid, attempt = q.attempt + 1, tag = 0
 	//  WHERE q.id = ANY (ARRAY(SELECT d.id FROM due d))
 	//  RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, true::boolean AS overdue
 	LeaseDue(ctx context.Context, db DBTX, arg LeaseDueParams) ([]LeaseDueRow, error)
@@ -645,32 +648,27 @@ type Querier interface {
 	//  ORDER BY e.rv
 	//  LIMIT $4::bigint)
 	ReadResourceEvents(ctx context.Context, db DBTX, arg ReadResourceEventsParams) ([]ReadResourceEventsRow, error)
-	// A worker that stops gives back what it has not finished; the attempt does not
-	// count. Plan: one look-up by primary key for each lease.
-	//
-	//  UPDATE ark.queue q
-	//  SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
-	//      wait_until = CASE WHEN q.cancel THEN q.enqueued_at
-	//          ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
-	//  WHERE q.id = ANY ($2::bigint[]) AND q.worker = $3::uuid
-	ReleaseLeases(ctx context.Context, db DBTX, arg ReleaseLeasesParams) error
 	// Gives back what a worker holds without knowing of it, because the answer to
-	// its lease was lost; the attempt does not count.
-	// Plan: index scan on queue_worker_idx.
+	// its lease was lost; the attempt does not count. The tag is as in ReturnExpiredLeases.
+	// Plan: index scan on queue_worker_idx; one look-up at the end of an index for each lease.
 	//
 	//  UPDATE ark.queue q
 	//  SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
+	//      tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
 	//      wait_until = CASE WHEN q.cancel THEN q.enqueued_at
 	//          ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 	//  WHERE q.state = 'leased' AND q.worker = $2::uuid
 	//      AND q.id <> ALL ($3::bigint[])
 	ReleaseOtherLeases(ctx context.Context, db DBTX, arg ReleaseOtherLeasesParams) (int64, error)
-	// Leases whose worker is no longer alive go back to the queue, where they were;
+	// Leases whose worker is no longer alive go back to the queue, where service
+	// stands (their old tags would take it back); their id puts them first there, and
 	// their wait begins afresh. The order is that of the index over the leased rows.
-	// Plan: index scan on queue_worker_idx, anti-join with the few workers.
+	// Plan: index scan on queue_worker_idx, anti-join with the few workers; for each
+	// lease a look-up by primary key, and one at the end of an index.
 	//
 	//  UPDATE ark.queue q
 	//  SET state = 'queued', worker = NULL,
+	//      tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
 	//      wait_until = CASE WHEN q.cancel THEN q.enqueued_at
 	//          ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 	//  FROM (
@@ -688,10 +686,12 @@ type Querier interface {
 	//  RETURNING q.id, q.key, q.uid, q.attempt, lost.worker
 	ReturnExpiredLeases(ctx context.Context, db DBTX, now time.Time, batchSize int64) ([]ReturnExpiredLeasesRow, error)
 	// A worker gives one entry back that it cannot do anything with; the attempt
-	// counts. Plan: one row by primary key.
+	// counts. The tag is as in ReturnExpiredLeases.
+	// Plan: one row by primary key, one look-up at the end of an index.
 	//
 	//  UPDATE ark.queue q
 	//  SET state = 'queued', worker = NULL,
+	//      tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
 	//      wait_until = CASE WHEN q.cancel THEN q.enqueued_at
 	//          ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 	//  WHERE q.id = $2::bigint AND q.worker = $3::uuid AND q.attempt = $4::int

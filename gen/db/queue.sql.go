@@ -160,10 +160,9 @@ const Enqueue = `-- name: Enqueue :exec
 INSERT INTO ark.queue (key, uid, namespace, rank, tag, enqueued_at, wait_ms, wait_until)
 SELECT i.key, i.uid, i.namespace, i.rank,
     greatest(
-        coalesce(
-            (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
-            (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
-            0),
+        0,
+        (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
+        (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
         (SELECT max(l.tag) + 1 FROM ark.queue l WHERE l.state = 'queued' AND l.namespace = i.namespace AND l.rank = i.rank)
     ) + row_number() OVER (PARTITION BY i.namespace, i.rank ORDER BY i.n) - 1,
     $1::timestamptz, i.wait_ms,
@@ -190,15 +189,16 @@ type EnqueueParams struct {
 
 // Start tags of start-time fair queuing: a namespace continues behind its own
 // last waiting query, or where service stands if it has none; priorities apart.
+// Service stands at the greatest tag being executed or the least that waits: an
+// old lease must not take it back to where it stood when that began.
 // Plan: three look-ups at the end of an index for each new entry; no scan.
 //
 //	INSERT INTO ark.queue (key, uid, namespace, rank, tag, enqueued_at, wait_ms, wait_until)
 //	SELECT i.key, i.uid, i.namespace, i.rank,
 //	    greatest(
-//	        coalesce(
-//	            (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
-//	            (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
-//	            0),
+//	        0,
+//	        (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
+//	        (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
 //	        (SELECT max(l.tag) + 1 FROM ark.queue l WHERE l.state = 'queued' AND l.namespace = i.namespace AND l.rank = i.rank)
 //	    ) + row_number() OVER (PARTITION BY i.namespace, i.rank ORDER BY i.n) - 1,
 //	    $1::timestamptz, i.wait_ms,
@@ -373,7 +373,7 @@ WITH due AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE ark.queue q
-SET state = 'leased', worker = $1::uuid, attempt = q.attempt + 1
+SET state = 'leased', worker = $1::uuid, attempt = q.attempt + 1, tag = 0
 WHERE q.id = ANY (ARRAY(SELECT d.id FROM due d))
 RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, true::boolean AS overdue
 `
@@ -396,7 +396,9 @@ type LeaseDueRow struct {
 }
 
 // Entries whose wait is over, cancelled ones first, to be ended without being
-// executed. Plan: index scan on queue_wait_until_idx, locked rows skipped, stopped
+// executed. They are taken out of their turn: without their tag, for that would
+// say that service has come as far.
+// Plan: index scan on queue_wait_until_idx, locked rows skipped, stopped
 // by the limit; one look-up by primary key for each entry.
 //
 //	WITH due AS (
@@ -408,7 +410,7 @@ type LeaseDueRow struct {
 //	    FOR UPDATE SKIP LOCKED
 //	)
 //	UPDATE ark.queue q
-//	SET state = 'leased', worker = $1::uuid, attempt = q.attempt + 1
+//	SET state = 'leased', worker = $1::uuid, attempt = q.attempt + 1, tag = 0
 //	WHERE q.id = ANY (ARRAY(SELECT d.id FROM due d))
 //	RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, true::boolean AS overdue
 func (q *Queries) LeaseDue(ctx context.Context, db DBTX, arg LeaseDueParams) ([]LeaseDueRow, error) {
@@ -464,36 +466,10 @@ func (q *Queries) NotifyQueue(ctx context.Context, db DBTX) error {
 	return err
 }
 
-const ReleaseLeases = `-- name: ReleaseLeases :exec
-UPDATE ark.queue q
-SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
-    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
-        ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
-WHERE q.id = ANY ($2::bigint[]) AND q.worker = $3::uuid
-`
-
-type ReleaseLeasesParams struct {
-	Now    time.Time
-	Ids    []int64
-	Worker uuid.UUID
-}
-
-// A worker that stops gives back what it has not finished; the attempt does not
-// count. Plan: one look-up by primary key for each lease.
-//
-//	UPDATE ark.queue q
-//	SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
-//	    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
-//	        ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
-//	WHERE q.id = ANY ($2::bigint[]) AND q.worker = $3::uuid
-func (q *Queries) ReleaseLeases(ctx context.Context, db DBTX, arg ReleaseLeasesParams) error {
-	_, err := db.Exec(ctx, ReleaseLeases, arg.Now, arg.Ids, arg.Worker)
-	return err
-}
-
 const ReleaseOtherLeases = `-- name: ReleaseOtherLeases :execrows
 UPDATE ark.queue q
 SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
+    tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
     wait_until = CASE WHEN q.cancel THEN q.enqueued_at
         ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 WHERE q.state = 'leased' AND q.worker = $2::uuid
@@ -507,11 +483,12 @@ type ReleaseOtherLeasesParams struct {
 }
 
 // Gives back what a worker holds without knowing of it, because the answer to
-// its lease was lost; the attempt does not count.
-// Plan: index scan on queue_worker_idx.
+// its lease was lost; the attempt does not count. The tag is as in ReturnExpiredLeases.
+// Plan: index scan on queue_worker_idx; one look-up at the end of an index for each lease.
 //
 //	UPDATE ark.queue q
 //	SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
+//	    tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
 //	    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
 //	        ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 //	WHERE q.state = 'leased' AND q.worker = $2::uuid
@@ -527,6 +504,7 @@ func (q *Queries) ReleaseOtherLeases(ctx context.Context, db DBTX, arg ReleaseOt
 const ReturnExpiredLeases = `-- name: ReturnExpiredLeases :many
 UPDATE ark.queue q
 SET state = 'queued', worker = NULL,
+    tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
     wait_until = CASE WHEN q.cancel THEN q.enqueued_at
         ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 FROM (
@@ -552,12 +530,15 @@ type ReturnExpiredLeasesRow struct {
 	Worker  *uuid.UUID
 }
 
-// Leases whose worker is no longer alive go back to the queue, where they were;
+// Leases whose worker is no longer alive go back to the queue, where service
+// stands (their old tags would take it back); their id puts them first there, and
 // their wait begins afresh. The order is that of the index over the leased rows.
-// Plan: index scan on queue_worker_idx, anti-join with the few workers.
+// Plan: index scan on queue_worker_idx, anti-join with the few workers; for each
+// lease a look-up by primary key, and one at the end of an index.
 //
 //	UPDATE ark.queue q
 //	SET state = 'queued', worker = NULL,
+//	    tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
 //	    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
 //	        ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 //	FROM (
@@ -602,6 +583,7 @@ func (q *Queries) ReturnExpiredLeases(ctx context.Context, db DBTX, now time.Tim
 const ReturnLease = `-- name: ReturnLease :exec
 UPDATE ark.queue q
 SET state = 'queued', worker = NULL,
+    tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
     wait_until = CASE WHEN q.cancel THEN q.enqueued_at
         ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 WHERE q.id = $2::bigint AND q.worker = $3::uuid AND q.attempt = $4::int
@@ -615,10 +597,12 @@ type ReturnLeaseParams struct {
 }
 
 // A worker gives one entry back that it cannot do anything with; the attempt
-// counts. Plan: one row by primary key.
+// counts. The tag is as in ReturnExpiredLeases.
+// Plan: one row by primary key, one look-up at the end of an index.
 //
 //	UPDATE ark.queue q
 //	SET state = 'queued', worker = NULL,
+//	    tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
 //	    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
 //	        ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 //	WHERE q.id = $2::bigint AND q.worker = $3::uuid AND q.attempt = $4::int

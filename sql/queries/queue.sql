@@ -1,14 +1,15 @@
 -- name: Enqueue :exec
 -- Start tags of start-time fair queuing: a namespace continues behind its own
 -- last waiting query, or where service stands if it has none; priorities apart.
+-- Service stands at the greatest tag being executed or the least that waits: an
+-- old lease must not take it back to where it stood when that began.
 -- Plan: three look-ups at the end of an index for each new entry; no scan.
 INSERT INTO ark.queue (key, uid, namespace, rank, tag, enqueued_at, wait_ms, wait_until)
 SELECT i.key, i.uid, i.namespace, i.rank,
     greatest(
-        coalesce(
-            (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
-            (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
-            0),
+        0,
+        (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
+        (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
         (SELECT max(l.tag) + 1 FROM ark.queue l WHERE l.state = 'queued' AND l.namespace = i.namespace AND l.rank = i.rank)
     ) + row_number() OVER (PARTITION BY i.namespace, i.rank ORDER BY i.n) - 1,
     sqlc.arg(now)::timestamptz, i.wait_ms,
@@ -70,7 +71,9 @@ RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at,
 
 -- name: LeaseDue :many
 -- Entries whose wait is over, cancelled ones first, to be ended without being
--- executed. Plan: index scan on queue_wait_until_idx, locked rows skipped, stopped
+-- executed. They are taken out of their turn: without their tag, for that would
+-- say that service has come as far.
+-- Plan: index scan on queue_wait_until_idx, locked rows skipped, stopped
 -- by the limit; one look-up by primary key for each entry.
 WITH due AS (
     SELECT c.id
@@ -81,7 +84,7 @@ WITH due AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE ark.queue q
-SET state = 'leased', worker = sqlc.arg(worker)::uuid, attempt = q.attempt + 1
+SET state = 'leased', worker = sqlc.arg(worker)::uuid, attempt = q.attempt + 1, tag = 0
 WHERE q.id = ANY (ARRAY(SELECT d.id FROM due d))
 RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, true::boolean AS overdue;
 
@@ -97,11 +100,14 @@ LEFT JOIN ark.queue q ON q.id = i.id AND q.attempt = i.attempt AND q.worker = sq
 WHERE q.id IS NULL OR q.cancel;
 
 -- name: ReturnExpiredLeases :many
--- Leases whose worker is no longer alive go back to the queue, where they were;
+-- Leases whose worker is no longer alive go back to the queue, where service
+-- stands (their old tags would take it back); their id puts them first there, and
 -- their wait begins afresh. The order is that of the index over the leased rows.
--- Plan: index scan on queue_worker_idx, anti-join with the few workers.
+-- Plan: index scan on queue_worker_idx, anti-join with the few workers; for each
+-- lease a look-up by primary key, and one at the end of an index.
 UPDATE ark.queue q
 SET state = 'queued', worker = NULL,
+    tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
     wait_until = CASE WHEN q.cancel THEN q.enqueued_at
         ELSE sqlc.arg(now)::timestamptz + q.wait_ms * interval '1 millisecond' END
 FROM (
@@ -118,21 +124,13 @@ FROM (
 WHERE q.id = lost.id
 RETURNING q.id, q.key, q.uid, q.attempt, lost.worker;
 
--- name: ReleaseLeases :exec
--- A worker that stops gives back what it has not finished; the attempt does not
--- count. Plan: one look-up by primary key for each lease.
-UPDATE ark.queue q
-SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
-    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
-        ELSE sqlc.arg(now)::timestamptz + q.wait_ms * interval '1 millisecond' END
-WHERE q.id = ANY (sqlc.arg(ids)::bigint[]) AND q.worker = sqlc.arg(worker)::uuid;
-
 -- name: ReleaseOtherLeases :execrows
 -- Gives back what a worker holds without knowing of it, because the answer to
--- its lease was lost; the attempt does not count.
--- Plan: index scan on queue_worker_idx.
+-- its lease was lost; the attempt does not count. The tag is as in ReturnExpiredLeases.
+-- Plan: index scan on queue_worker_idx; one look-up at the end of an index for each lease.
 UPDATE ark.queue q
 SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
+    tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
     wait_until = CASE WHEN q.cancel THEN q.enqueued_at
         ELSE sqlc.arg(now)::timestamptz + q.wait_ms * interval '1 millisecond' END
 WHERE q.state = 'leased' AND q.worker = sqlc.arg(worker)::uuid
@@ -140,9 +138,11 @@ WHERE q.state = 'leased' AND q.worker = sqlc.arg(worker)::uuid
 
 -- name: ReturnLease :exec
 -- A worker gives one entry back that it cannot do anything with; the attempt
--- counts. Plan: one row by primary key.
+-- counts. The tag is as in ReturnExpiredLeases.
+-- Plan: one row by primary key, one look-up at the end of an index.
 UPDATE ark.queue q
 SET state = 'queued', worker = NULL,
+    tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
     wait_until = CASE WHEN q.cancel THEN q.enqueued_at
         ELSE sqlc.arg(now)::timestamptz + q.wait_ms * interval '1 millisecond' END
 WHERE q.id = sqlc.arg(id)::bigint AND q.worker = sqlc.arg(worker)::uuid AND q.attempt = sqlc.arg(attempt)::int;
