@@ -91,15 +91,15 @@ func (h *held) inUse() (slots, ends int) {
 	return h.slots, h.ends
 }
 
-// ids returns all leases, never nil.
-func (h *held) ids() []int64 {
+// leases returns all leases.
+func (h *held) leases() (ids []int64, attempts []int32) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ids := make([]int64, 0, len(h.entries))
 	for k := range h.entries {
 		ids = append(ids, k.id)
+		attempts = append(attempts, k.attempt)
 	}
-	return ids
+	return ids, attempts
 }
 
 // executing returns the leases of executions that can still be cut off.

@@ -100,12 +100,15 @@ func (l *leaser) round(ctx context.Context) (again bool, err error) {
 // reconcile gives back leases of this worker that it knows nothing of: the
 // statement that took them was committed, but its answer was lost.
 func (l *leaser) reconcile(ctx context.Context) error {
-	n, err := l.db.ReleaseOtherLeases(ctx, l.Pool, db.ReleaseOtherLeasesParams{Now: l.Clock.Now(), Worker: l.id, Held: l.held.ids()})
+	ids, attempts := l.held.leases()
+	rows, err := l.db.ReleaseOtherLeases(ctx, l.Pool, db.ReleaseOtherLeasesParams{
+		Now: l.Clock.Now(), Worker: l.id, Ids: ids, Attempts: attempts,
+	})
 	if err != nil {
 		return fmt.Errorf("give back unknown leases: %w", err)
 	}
-	if n > 0 {
-		klog.FromContext(ctx).Info("Gave back leases whose answer was lost", "leases", n)
+	if len(rows) > 0 {
+		klog.FromContext(ctx).Info("Gave back leases whose answer was lost", "leases", len(rows))
 	}
 	l.unsure = false
 	return nil
@@ -174,4 +177,5 @@ func (s *session) giveBackLater(e *entry) {
 	}
 	s.held.forget(e)
 	hint(s.work)
+	s.requeued(s.life, []db.ReturnExpiredLeasesRow{{ID: e.ID, Key: e.Key, UID: e.UID, Attempt: e.Attempt}})
 }

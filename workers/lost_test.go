@@ -253,6 +253,47 @@ func TestUnknownLeasesAreGivenBack(t *testing.T) {
 	}
 }
 
+// The lost answer may be that of a lease on an entry whose earlier attempt the
+// worker still knows: that one hides nothing.
+func TestUnknownLeaseOfAKnownEntry(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create(newQuery("team", "one"))
+	w, err := New(Options{Pool: f.pool, Store: f.store, Runner: newGate()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSession(f.ctx, w)
+	lease := func() db.LeaseRow {
+		t.Helper()
+		rows, err := f.db.Lease(f.ctx, f.pool, db.LeaseParams{Worker: s.id, Now: time.Now(), BatchSize: 10})
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("leased %+v, %v", rows, err)
+		}
+		return rows[0]
+	}
+	s.held.add(&entry{LeaseRow: lease()})
+	l := &leaser{session: s}
+	reconcile := func() {
+		t.Helper()
+		if err := l.reconcile(f.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if reconcile(); f.queue()["leased"] != 1 {
+		t.Error("a lease that is known was given back")
+	}
+	if _, err := f.db.ReturnExpiredLeases(f.ctx, f.pool, time.Now(), 10); err != nil {
+		t.Fatal(err)
+	}
+	if row := lease(); row.Attempt != 2 {
+		t.Fatalf("leased again: %+v", row)
+	}
+	if reconcile(); f.queue()["queued"] != 1 {
+		t.Error("a lease that is not known was kept")
+	}
+}
+
 // What cannot be executed now is taken up again, not kept for ever.
 func TestUndecodableQueryGoesRound(t *testing.T) {
 	t.Parallel()

@@ -128,7 +128,7 @@ func (s *session) interrupted(ctx context.Context, e *entry, now *stored, r *run
 	if err := r.end(ctx, runReleased, execution.Outcome{Message: "The worker stopped"}); err != nil {
 		return err
 	}
-	_, err := s.write(ctx, e, now, func(q *arkv1alpha1.Query) { execution.MarkQueued(q, s.now()) })
+	_, err := s.write(ctx, e, now, func(q *arkv1alpha1.Query) { markWaiting(q, s.now()) })
 	return err
 }
 
@@ -161,7 +161,7 @@ func (s *session) drop(ctx context.Context, e *entry, why error) error {
 }
 
 // now is the time as a status holds it, to the second.
-func (s *session) now() time.Time { return s.Clock.Now().Truncate(time.Second) }
+func (w *Workers) now() time.Time { return w.Clock.Now().Truncate(time.Second) }
 
 func sameStatus(a, b *arkv1alpha1.Query) bool {
 	return equality.Semantic.DeepEqual(a.Status, b.Status)

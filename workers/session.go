@@ -89,12 +89,16 @@ func (s *session) drain() {
 func (s *session) giveBack() {
 	ctx, cancel := context.WithTimeout(s.life, cutOff)
 	defer cancel()
+	var released []db.ReturnExpiredLeasesRow
 	err := pg.InTx(ctx, s.Pool, func(tx pgx.Tx) error {
-		n, err := s.db.ReleaseOtherLeases(ctx, tx, db.ReleaseOtherLeasesParams{Now: s.Clock.Now(), Worker: s.id, Held: []int64{}})
+		rows, err := s.db.ReleaseOtherLeases(ctx, tx, db.ReleaseOtherLeasesParams{Now: s.Clock.Now(), Worker: s.id})
 		if err != nil {
 			return fmt.Errorf("release leases: %w", err)
 		}
-		if n > 0 {
+		for _, row := range rows {
+			released = append(released, db.ReturnExpiredLeasesRow(row))
+		}
+		if len(rows) > 0 {
 			if err := s.db.NotifyQueue(ctx, tx); err != nil {
 				return fmt.Errorf("notify other workers: %w", err)
 			}
@@ -105,6 +109,8 @@ func (s *session) giveBack() {
 		klog.FromContext(ctx).Error(err, "The worker could not give its leases back; they expire", "after", s.LeaseDuration)
 		return
 	}
+	// Those that were cut off and noticed said so themselves.
+	s.requeued(ctx, released)
 	klog.FromContext(ctx).Info("Worker has stopped", "id", s.id)
 }
 

@@ -92,7 +92,7 @@ func TestStopDoesNotHang(t *testing.T) {
 	if depth := f.queue(); depth["queued"] != 1 {
 		t.Errorf("the queue is %v", depth)
 	}
-	if got := f.get(key(q)); got.Status.Phase.IsTerminal() {
+	if got := f.get(key(q)); got.Status.Phase != arkv1alpha1.QueryQueued {
 		t.Errorf("unexpected status: %+v", got.Status)
 	}
 }

@@ -61,7 +61,9 @@ func (w *Workers) Run(ctx context.Context) error {
 	tasks.Go(func() { w.trail.run(serving) })
 	tasks.Go(func() { w.Subscribe(serving, w.hear) })
 	tasks.Go(func() {
-		keep.Run(ctx, keep.Options{Pool: w.Pool, Clock: w.Clock, Every: w.Poll, RunRetention: w.RunRetention})
+		keep.Run(ctx, keep.Options{
+			Pool: w.Pool, Clock: w.Clock, Every: w.Poll, RunRetention: w.RunRetention, Returned: w.requeued,
+		})
 	})
 	for ctx.Err() == nil {
 		s, err := w.register(ctx)

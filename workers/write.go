@@ -23,31 +23,31 @@ var (
 )
 
 // read returns the Query of an entry as it stands now. A database that is away
-// is waited for while the session lives.
-func (s *session) read(ctx context.Context, e *entry) (*stored, error) {
-	for away := s.newBackoff(); ; {
-		row, err := s.db.GetObject(ctx, s.Pool, store.ResourceQueries, e.Key)
+// is waited for until ctx ends, which is that of a session as a rule.
+func (w *Workers) read(ctx context.Context, e *entry) (*stored, error) {
+	for away := w.newBackoff(); ; {
+		row, err := w.db.GetObject(ctx, w.Pool, store.ResourceQueries, e.Key)
 		switch {
 		case err == nil:
-			return s.open(ctx, e, row.RV, row.Body)
+			return w.open(ctx, e, row.RV, row.Body)
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case !pg.IsUnavailable(err) && !pg.IsTimeout(err):
 			return nil, fmt.Errorf("read Query %s: %w", e.Key, err)
 		}
 		klog.FromContext(ctx).V(2).Info("Waiting for the database", "query", e.Key, "err", err)
-		if err := s.pause(ctx, away.Step()); err != nil {
+		if err := w.pause(ctx, away.Step()); err != nil {
 			return nil, err
 		}
 	}
 }
 
 // open decodes the Query of an entry; revision 0: there is none.
-func (s *session) open(ctx context.Context, e *entry, rv int64, body []byte) (*stored, error) {
+func (w *Workers) open(ctx context.Context, e *entry, rv int64, body []byte) (*stored, error) {
 	if rv == 0 {
 		return nil, errGone
 	}
-	now, err := s.codec.decode(ctx, e.Key, rv, body)
+	now, err := w.codec.decode(ctx, e.Key, rv, body)
 	if err != nil {
 		return nil, err
 	}
@@ -60,24 +60,24 @@ func (s *session) open(ctx context.Context, e *entry, rv int64, body []byte) (*s
 // write applies change to the status of a Query and stores it, fenced by the
 // lease. If somebody else has written meanwhile, it is applied to what stands
 // there then. The errors are errGone, errFinished, execution.ErrLeaseLost (also
-// when the session ends first), or say why the status cannot be stored.
-func (s *session) write(ctx context.Context, e *entry, now *stored, change func(*arkv1alpha1.Query)) (*stored, error) {
-	w := &writing{session: s, entry: e, away: s.newBackoff()}
+// when the session, and with it ctx, ends first), or say why the status cannot be stored.
+func (w *Workers) write(ctx context.Context, e *entry, now *stored, change func(*arkv1alpha1.Query)) (*stored, error) {
+	underWay := &writing{Workers: w, entry: e, away: w.newBackoff()}
 	for {
-		if w.tried != nil && sameStatus(now.query, w.tried.query) {
+		if underWay.tried != nil && sameStatus(now.query, underWay.tried.query) {
 			return now, nil // an earlier attempt was stored, only its answer was lost
 		}
 		if now.query.Status.Phase.IsTerminal() {
 			return nil, errFinished
 		}
-		written, err := s.tryWrite(ctx, e, now, change)
+		written, err := w.tryWrite(ctx, e, now, change)
 		if err == nil {
 			return written, nil
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if now, err = w.recover(ctx, now, written, err); err != nil {
+		if now, err = underWay.recover(ctx, now, written, err); err != nil {
 			return nil, err
 		}
 	}
@@ -85,7 +85,7 @@ func (s *session) write(ctx context.Context, e *entry, now *stored, change func(
 
 // writing is one status on its way.
 type writing struct {
-	*session
+	*Workers
 	entry *entry
 	away  *wait.Backoff
 	// tried is what may have been stored although no answer came; nil: nothing.
@@ -119,7 +119,7 @@ func (w *writing) recover(ctx context.Context, now, written *stored, err error) 
 
 // tryWrite makes one attempt. A status that changes nothing is not written. What
 // it tried to write is returned also with an error.
-func (s *session) tryWrite(ctx context.Context, e *entry, now *stored, change func(*arkv1alpha1.Query)) (*stored, error) {
+func (w *Workers) tryWrite(ctx context.Context, e *entry, now *stored, change func(*arkv1alpha1.Query)) (*stored, error) {
 	updated := now.query.DeepCopy()
 	change(updated)
 	if errs := arkv1alpha1.ValidateQueryStatus(updated); len(errs) > 0 {
@@ -128,21 +128,21 @@ func (s *session) tryWrite(ctx context.Context, e *entry, now *stored, change fu
 	if sameStatus(now.query, updated) {
 		return now, nil
 	}
-	data, err := s.codec.encode(now, updated)
+	data, err := w.codec.encode(now, updated)
 	if err != nil {
 		return nil, err
 	}
 	if bytes.Equal(data, now.data) {
 		return now, nil
 	}
-	body, err := s.codec.seal(ctx, e.Key, data)
+	body, err := w.codec.seal(ctx, e.Key, data)
 	if err != nil {
 		return nil, err
 	}
 	written := &stored{data: data, query: updated}
-	written.rv, err = s.Store.Write(ctx, store.Write{
+	written.rv, err = w.Store.Write(ctx, store.Write{
 		Resource: store.ResourceQueries, Key: e.Key, Expect: now.rv, Body: body,
-		Query: store.QueryChangeOf(now.query, updated, s.Clock.Now()),
+		Query: store.QueryChangeOf(now.query, updated, w.Clock.Now()),
 		Lease: &e.lease,
 	})
 	return written, err

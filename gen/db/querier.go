@@ -66,7 +66,8 @@ type Querier interface {
 	//  SET cancel = true, wait_until = enqueued_at
 	//  WHERE key = ANY ($1::text[])
 	CancelQueued(ctx context.Context, db DBTX, keys []string) error
-	// Which fences of a batch still hold, locked until the batch ends.
+	// Which fences of a batch still hold, locked until the batch ends. Those of nil
+	// workers hold while the entry waits.
 	// Plan: nested loop, one look-up by primary key for each fence.
 	//
 	//  SELECT i.n::int AS n
@@ -75,7 +76,8 @@ type Querier interface {
 	//      unnest($2::uuid[]),
 	//      unnest($3::int[])
 	//  ) WITH ORDINALITY AS i (id, worker, attempt, n)
-	//  JOIN ark.queue q ON q.id = i.id AND q.worker = i.worker AND q.attempt = i.attempt
+	//  JOIN ark.queue q ON q.id = i.id AND q.attempt = i.attempt
+	//      AND coalesce(q.worker, '00000000-0000-0000-0000-000000000000'::uuid) = i.worker
 	//  FOR UPDATE OF q
 	CheckLeases(ctx context.Context, db DBTX, arg CheckLeasesParams) ([]int32, error)
 	// Under the revision lock: what stands at the keys of a batch. The body comes
@@ -649,8 +651,10 @@ type Querier interface {
 	//  LIMIT $4::bigint)
 	ReadResourceEvents(ctx context.Context, db DBTX, arg ReadResourceEventsParams) ([]ReadResourceEventsRow, error)
 	// Gives back what a worker holds without knowing of it, because the answer to
-	// its lease was lost; the attempt does not count. The tag is as in ReturnExpiredLeases.
-	// Plan: index scan on queue_worker_idx; one look-up at the end of an index for each lease.
+	// its lease was lost; the attempt does not count. A worker may know of an older
+	// attempt at the same entry. The tag is as in ReturnExpiredLeases.
+	// Plan: index scan on queue_worker_idx, anti-join with the leases that are known;
+	// one look-up at the end of an index for each lease.
 	//
 	//  UPDATE ark.queue q
 	//  SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
@@ -658,8 +662,15 @@ type Querier interface {
 	//      wait_until = CASE WHEN q.cancel THEN q.enqueued_at
 	//          ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 	//  WHERE q.state = 'leased' AND q.worker = $2::uuid
-	//      AND q.id <> ALL ($3::bigint[])
-	ReleaseOtherLeases(ctx context.Context, db DBTX, arg ReleaseOtherLeasesParams) (int64, error)
+	//      AND NOT EXISTS (
+	//          SELECT
+	//          FROM ROWS FROM (
+	//              unnest($3::bigint[]),
+	//              unnest($4::int[])
+	//          ) AS h (id, attempt)
+	//          WHERE h.id = q.id AND h.attempt = q.attempt)
+	//  RETURNING q.id, q.key, q.uid, q.attempt
+	ReleaseOtherLeases(ctx context.Context, db DBTX, arg ReleaseOtherLeasesParams) ([]ReleaseOtherLeasesRow, error)
 	// Leases whose worker is no longer alive go back to the queue, where service
 	// stands (their old tags would take it back); their id puts them first there, and
 	// their wait begins afresh. The order is that of the index over the leased rows.
@@ -683,7 +694,7 @@ type Querier interface {
 	//      FOR UPDATE OF l SKIP LOCKED
 	//  ) lost
 	//  WHERE q.id = lost.id
-	//  RETURNING q.id, q.key, q.uid, q.attempt, lost.worker
+	//  RETURNING q.id, q.key, q.uid, q.attempt
 	ReturnExpiredLeases(ctx context.Context, db DBTX, now time.Time, batchSize int64) ([]ReturnExpiredLeasesRow, error)
 	// A worker gives one entry back that it cannot do anything with; the attempt
 	// counts. The tag is as in ReturnExpiredLeases.

@@ -36,7 +36,8 @@ FROM ROWS FROM (
     unnest($2::uuid[]),
     unnest($3::int[])
 ) WITH ORDINALITY AS i (id, worker, attempt, n)
-JOIN ark.queue q ON q.id = i.id AND q.worker = i.worker AND q.attempt = i.attempt
+JOIN ark.queue q ON q.id = i.id AND q.attempt = i.attempt
+    AND coalesce(q.worker, '00000000-0000-0000-0000-000000000000'::uuid) = i.worker
 FOR UPDATE OF q
 `
 
@@ -46,7 +47,8 @@ type CheckLeasesParams struct {
 	Attempts []int32
 }
 
-// Which fences of a batch still hold, locked until the batch ends.
+// Which fences of a batch still hold, locked until the batch ends. Those of nil
+// workers hold while the entry waits.
 // Plan: nested loop, one look-up by primary key for each fence.
 //
 //	SELECT i.n::int AS n
@@ -55,7 +57,8 @@ type CheckLeasesParams struct {
 //	    unnest($2::uuid[]),
 //	    unnest($3::int[])
 //	) WITH ORDINALITY AS i (id, worker, attempt, n)
-//	JOIN ark.queue q ON q.id = i.id AND q.worker = i.worker AND q.attempt = i.attempt
+//	JOIN ark.queue q ON q.id = i.id AND q.attempt = i.attempt
+//	    AND coalesce(q.worker, '00000000-0000-0000-0000-000000000000'::uuid) = i.worker
 //	FOR UPDATE OF q
 func (q *Queries) CheckLeases(ctx context.Context, db DBTX, arg CheckLeasesParams) ([]int32, error) {
 	rows, err := db.Query(ctx, CheckLeases, arg.Ids, arg.Workers, arg.Attempts)
@@ -466,25 +469,42 @@ func (q *Queries) NotifyQueue(ctx context.Context, db DBTX) error {
 	return err
 }
 
-const ReleaseOtherLeases = `-- name: ReleaseOtherLeases :execrows
+const ReleaseOtherLeases = `-- name: ReleaseOtherLeases :many
 UPDATE ark.queue q
 SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
     tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
     wait_until = CASE WHEN q.cancel THEN q.enqueued_at
         ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 WHERE q.state = 'leased' AND q.worker = $2::uuid
-    AND q.id <> ALL ($3::bigint[])
+    AND NOT EXISTS (
+        SELECT
+        FROM ROWS FROM (
+            unnest($3::bigint[]),
+            unnest($4::int[])
+        ) AS h (id, attempt)
+        WHERE h.id = q.id AND h.attempt = q.attempt)
+RETURNING q.id, q.key, q.uid, q.attempt
 `
 
 type ReleaseOtherLeasesParams struct {
-	Now    time.Time
-	Worker uuid.UUID
-	Held   []int64
+	Now      time.Time
+	Worker   uuid.UUID
+	Ids      []int64
+	Attempts []int32
+}
+
+type ReleaseOtherLeasesRow struct {
+	ID      int64
+	Key     string
+	UID     string
+	Attempt int32
 }
 
 // Gives back what a worker holds without knowing of it, because the answer to
-// its lease was lost; the attempt does not count. The tag is as in ReturnExpiredLeases.
-// Plan: index scan on queue_worker_idx; one look-up at the end of an index for each lease.
+// its lease was lost; the attempt does not count. A worker may know of an older
+// attempt at the same entry. The tag is as in ReturnExpiredLeases.
+// Plan: index scan on queue_worker_idx, anti-join with the leases that are known;
+// one look-up at the end of an index for each lease.
 //
 //	UPDATE ark.queue q
 //	SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
@@ -492,13 +512,42 @@ type ReleaseOtherLeasesParams struct {
 //	    wait_until = CASE WHEN q.cancel THEN q.enqueued_at
 //	        ELSE $1::timestamptz + q.wait_ms * interval '1 millisecond' END
 //	WHERE q.state = 'leased' AND q.worker = $2::uuid
-//	    AND q.id <> ALL ($3::bigint[])
-func (q *Queries) ReleaseOtherLeases(ctx context.Context, db DBTX, arg ReleaseOtherLeasesParams) (int64, error) {
-	result, err := db.Exec(ctx, ReleaseOtherLeases, arg.Now, arg.Worker, arg.Held)
+//	    AND NOT EXISTS (
+//	        SELECT
+//	        FROM ROWS FROM (
+//	            unnest($3::bigint[]),
+//	            unnest($4::int[])
+//	        ) AS h (id, attempt)
+//	        WHERE h.id = q.id AND h.attempt = q.attempt)
+//	RETURNING q.id, q.key, q.uid, q.attempt
+func (q *Queries) ReleaseOtherLeases(ctx context.Context, db DBTX, arg ReleaseOtherLeasesParams) ([]ReleaseOtherLeasesRow, error) {
+	rows, err := db.Query(ctx, ReleaseOtherLeases,
+		arg.Now,
+		arg.Worker,
+		arg.Ids,
+		arg.Attempts,
+	)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	var items []ReleaseOtherLeasesRow
+	for rows.Next() {
+		var i ReleaseOtherLeasesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Key,
+			&i.UID,
+			&i.Attempt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const ReturnExpiredLeases = `-- name: ReturnExpiredLeases :many
@@ -519,7 +568,7 @@ FROM (
     FOR UPDATE OF l SKIP LOCKED
 ) lost
 WHERE q.id = lost.id
-RETURNING q.id, q.key, q.uid, q.attempt, lost.worker
+RETURNING q.id, q.key, q.uid, q.attempt
 `
 
 type ReturnExpiredLeasesRow struct {
@@ -527,7 +576,6 @@ type ReturnExpiredLeasesRow struct {
 	Key     string
 	UID     string
 	Attempt int32
-	Worker  *uuid.UUID
 }
 
 // Leases whose worker is no longer alive go back to the queue, where service
@@ -553,7 +601,7 @@ type ReturnExpiredLeasesRow struct {
 //	    FOR UPDATE OF l SKIP LOCKED
 //	) lost
 //	WHERE q.id = lost.id
-//	RETURNING q.id, q.key, q.uid, q.attempt, lost.worker
+//	RETURNING q.id, q.key, q.uid, q.attempt
 func (q *Queries) ReturnExpiredLeases(ctx context.Context, db DBTX, now time.Time, batchSize int64) ([]ReturnExpiredLeasesRow, error) {
 	rows, err := db.Query(ctx, ReturnExpiredLeases, now, batchSize)
 	if err != nil {
@@ -568,7 +616,6 @@ func (q *Queries) ReturnExpiredLeases(ctx context.Context, db DBTX, now time.Tim
 			&i.Key,
 			&i.UID,
 			&i.Attempt,
-			&i.Worker,
 		); err != nil {
 			return nil, err
 		}

@@ -140,6 +140,38 @@ func TestLeaseFencesWrites(t *testing.T) {
 	checkInvariants(t, pool)
 }
 
+// TestWaitingFencesWrites: who returned an entry writes only while it still waits.
+func TestWaitingFencesWrites(t *testing.T) {
+	t.Parallel()
+	s, pool := fresh(t)
+	running := aQuery(phase(arkv1alpha1.QueryRunning))
+	rv := mustWriteQuery(t, s, "ns/a", 0, nil, running)
+	lease := leaseOne(t, pool)
+	waits := &Lease{ID: lease.ID, Attempt: lease.Attempt}
+	refused := func(when string) {
+		t.Helper()
+		if _, err := writeQuery(t, s, "ns/a", rv, running, aQuery(), waits); !errors.Is(err, ErrLeaseLost) {
+			t.Errorf("%s: %v, want %v", when, err, ErrLeaseLost)
+		}
+	}
+	refused("while it is held")
+	if _, err := db.New().ReturnExpiredLeases(within(t), pool, time.Now(), 10); err != nil {
+		t.Fatal(err)
+	}
+	waits.Attempt++
+	refused("as it will be later")
+	waits.Attempt--
+	rv, err := writeQuery(t, s, "ns/a", rv, running, aQuery(), waits)
+	if err != nil {
+		t.Errorf("while it waits: %v", err)
+	}
+	leaseOne(t, pool)
+	refused("taken up again")
+	mustWriteQuery(t, s, "ns/a", rv, aQuery(), nil)
+	rv = 0
+	refused("gone")
+}
+
 // TestOthersTellTheHolder: a cancellation or deletion by somebody else is
 // notified; what the holder does itself is not.
 func TestOthersTellTheHolder(t *testing.T) {

@@ -87,7 +87,7 @@ func TestServiceDoesNotGoBack(t *testing.T) {
 		"held":     func(*queueOrder, string) {},
 		"returned": func(o *queueOrder, _ string) { o.returnAll() },
 		"given back": func(o *queueOrder, _ string) {
-			_, err := o.q.ReleaseOtherLeases(within(o.TB), o.pool, db.ReleaseOtherLeasesParams{Now: o.now, Worker: o.worker, Held: []int64{}})
+			_, err := o.q.ReleaseOtherLeases(within(o.TB), o.pool, db.ReleaseOtherLeasesParams{Now: o.now, Worker: o.worker})
 			o.check(err)
 		},
 		"given back alone": func(o *queueOrder, slow string) {

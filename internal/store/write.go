@@ -37,11 +37,14 @@ type Write struct {
 	// Query is what the write of a Query does to its columns and to the queue; nil
 	// for other resources.
 	Query *QueryChange
-	// Lease fences the write of a worker: if it is lost, nothing is written.
+	// Lease fences the write of a worker, or of who looks after the queue: if the
+	// entry is not held so any more, nothing is written.
 	Lease *Lease
 }
 
-// Lease names a lease on a queue entry, as its holder knows it.
+// Lease names a lease on a queue entry, as its holder knows it. Without a worker it
+// says that the entry waits, as it did after that attempt: it fences the write of
+// who returned it against a worker that has taken it up since.
 type Lease struct {
 	ID      int64
 	Worker  uuid.UUID

@@ -38,7 +38,8 @@ SET cancel = true, wait_until = enqueued_at
 WHERE key = ANY (sqlc.arg(keys)::text[]);
 
 -- name: CheckLeases :many
--- Which fences of a batch still hold, locked until the batch ends.
+-- Which fences of a batch still hold, locked until the batch ends. Those of nil
+-- workers hold while the entry waits.
 -- Plan: nested loop, one look-up by primary key for each fence.
 SELECT i.n::int AS n
 FROM ROWS FROM (
@@ -46,7 +47,8 @@ FROM ROWS FROM (
     unnest(sqlc.arg(workers)::uuid[]),
     unnest(sqlc.arg(attempts)::int[])
 ) WITH ORDINALITY AS i (id, worker, attempt, n)
-JOIN ark.queue q ON q.id = i.id AND q.worker = i.worker AND q.attempt = i.attempt
+JOIN ark.queue q ON q.id = i.id AND q.attempt = i.attempt
+    AND coalesce(q.worker, '00000000-0000-0000-0000-000000000000'::uuid) = i.worker
 FOR UPDATE OF q;
 
 -- name: Lease :many
@@ -122,19 +124,28 @@ FROM (
     FOR UPDATE OF l SKIP LOCKED
 ) lost
 WHERE q.id = lost.id
-RETURNING q.id, q.key, q.uid, q.attempt, lost.worker;
+RETURNING q.id, q.key, q.uid, q.attempt;
 
--- name: ReleaseOtherLeases :execrows
+-- name: ReleaseOtherLeases :many
 -- Gives back what a worker holds without knowing of it, because the answer to
--- its lease was lost; the attempt does not count. The tag is as in ReturnExpiredLeases.
--- Plan: index scan on queue_worker_idx; one look-up at the end of an index for each lease.
+-- its lease was lost; the attempt does not count. A worker may know of an older
+-- attempt at the same entry. The tag is as in ReturnExpiredLeases.
+-- Plan: index scan on queue_worker_idx, anti-join with the leases that are known;
+-- one look-up at the end of an index for each lease.
 UPDATE ark.queue q
 SET state = 'queued', worker = NULL, attempt = q.attempt - 1,
     tag = greatest(q.tag, (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = q.rank)),
     wait_until = CASE WHEN q.cancel THEN q.enqueued_at
         ELSE sqlc.arg(now)::timestamptz + q.wait_ms * interval '1 millisecond' END
 WHERE q.state = 'leased' AND q.worker = sqlc.arg(worker)::uuid
-    AND q.id <> ALL (sqlc.arg(held)::bigint[]);
+    AND NOT EXISTS (
+        SELECT
+        FROM ROWS FROM (
+            unnest(sqlc.arg(ids)::bigint[]),
+            unnest(sqlc.arg(attempts)::int[])
+        ) AS h (id, attempt)
+        WHERE h.id = q.id AND h.attempt = q.attempt)
+RETURNING q.id, q.key, q.uid, q.attempt;
 
 -- name: ReturnLease :exec
 -- A worker gives one entry back that it cannot do anything with; the attempt

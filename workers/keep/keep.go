@@ -37,6 +37,9 @@ type Options struct {
 	Every time.Duration
 	// RunRetention is how long finished runs are kept.
 	RunRetention time.Duration
+	// Returned is told which entries went back to the queue, so that the status of
+	// their Queries says so.
+	Returned func(context.Context, []db.ReturnExpiredLeasesRow)
 }
 
 type keeper struct {
@@ -78,13 +81,13 @@ func (k *keeper) once(ctx context.Context, round func(context.Context) (bool, er
 	return round(ctx)
 }
 
-// returnExpired gives the entries of dead workers back to the queue, ends their
-// runs, and wakes those that live.
+// returnExpired gives the entries of dead workers back to the queue, wakes those
+// that live, ends the runs, and has the Queries told.
 func (k *keeper) returnExpired(ctx context.Context) (full bool, err error) {
 	now := k.Clock.Now()
+	var rows []db.ReturnExpiredLeasesRow
 	err = pg.InTx(ctx, k.Pool, func(tx pgx.Tx) error {
-		rows, err := k.db.ReturnExpiredLeases(ctx, tx, now, batch)
-		if err != nil {
+		if rows, err = k.db.ReturnExpiredLeases(ctx, tx, now, batch); err != nil {
 			return fmt.Errorf("return leases: %w", err)
 		}
 		full = len(rows) == batch
@@ -97,6 +100,7 @@ func (k *keeper) returnExpired(ctx context.Context) (full bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	k.Returned(ctx, rows)
 	n, err := k.db.LoseRuns(ctx, k.Pool, now, batch)
 	if err != nil {
 		return full, fmt.Errorf("end the runs of dead workers: %w", err)

@@ -2,6 +2,7 @@ package keep
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ type fixture struct {
 	q           *db.Queries
 	clock       *testclock.FakeClock
 	alive, dead uuid.UUID
+	// returned are the keys that were told to be back in the queue.
+	returned chan string
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -29,7 +32,7 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{
 		T: t, ctx: t.Context(), pool: pgtest.DB(t), q: db.New(),
 		clock: testclock.NewFakeClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)),
-		alive: uuid.New(), dead: uuid.New(),
+		alive: uuid.New(), dead: uuid.New(), returned: make(chan string, 100),
 	}
 	now := f.clock.Now()
 	f.register(f.alive, now.Add(time.Hour))
@@ -77,7 +80,18 @@ func (f *fixture) outcome(uid string) string {
 }
 
 func (f *fixture) keeper() *keeper {
-	return &keeper{Options: Options{Pool: f.pool, Clock: f.clock, Every: time.Second, RunRetention: time.Hour}, db: f.q}
+	return &keeper{Options: f.options(), db: f.q}
+}
+
+func (f *fixture) options() Options {
+	return Options{
+		Pool: f.pool, Clock: f.clock, Every: time.Second, RunRetention: time.Hour,
+		Returned: func(_ context.Context, rows []db.ReturnExpiredLeasesRow) {
+			for _, row := range rows {
+				f.returned <- row.Key
+			}
+		},
+	}
 }
 
 // Only what dead workers hold goes back; a wait begins afresh, a cancelled entry
@@ -101,6 +115,10 @@ func TestReturnExpired(t *testing.T) {
 	}
 	if channel := <-heard; channel != pg.ChannelQueue {
 		t.Errorf("heard %q", channel)
+	}
+	told := []string{<-f.returned, <-f.returned}
+	if slices.Sort(told); !slices.Equal(told, []string{"team/cancelled", "team/lost"}) || len(f.returned) > 0 {
+		t.Errorf("told of %v, and %d more", told, len(f.returned))
 	}
 	for uid, want := range map[string]string{"kept": "running", "lost": "lost", "cancelled": "lost"} {
 		if got := f.outcome(uid); got != want {
@@ -186,7 +204,7 @@ func TestRun(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		Run(ctx, Options{Pool: f.pool, Clock: f.clock, Every: time.Second, RunRetention: time.Hour})
+		Run(ctx, f.options())
 	}()
 	await(t, "the first lease went back", func() bool { return f.outcome("one") == "lost" })
 	f.lease("two", f.dead)
