@@ -23,7 +23,7 @@ import (
 	"mckinsey.com/ark/internal/store"
 )
 
-// link is a TCP connection to the database that can be cut.
+// link is a TCP connection to the database that can be cut, or swallow everything.
 type link struct {
 	listener net.Listener
 	target   string
@@ -31,6 +31,9 @@ type link struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 	down  bool
+	// flow is locked while its connections stand still, which those in frozen do.
+	flow   *sync.RWMutex
+	frozen []*sync.RWMutex
 }
 
 // newLink returns a link and the database's url through it.
@@ -48,7 +51,7 @@ func newLink(t *testing.T, direct string) (*link, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &link{listener: listener, target: net.JoinHostPort(config.Host, fmt.Sprint(config.Port)), conns: map[net.Conn]struct{}{}}
+	l := &link{listener: listener, target: net.JoinHostPort(config.Host, fmt.Sprint(config.Port)), conns: map[net.Conn]struct{}{}, flow: &sync.RWMutex{}}
 	done := make(chan struct{})
 	go func() { defer close(done); l.serve() }()
 	t.Cleanup(func() { _ = listener.Close(); l.set(true); <-done }) // closing ends the loop
@@ -69,13 +72,43 @@ func (l *link) serve() {
 			_ = client.Close() // the link is down
 			continue
 		}
-		copies.Go(func() { pipe(client, server) })
-		copies.Go(func() { pipe(server, client) })
+		flow := l.current()
+		copies.Go(func() { pipe(client, server, flow) })
+		copies.Go(func() { pipe(server, client, flow) })
 	}
 }
 
-func pipe(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // ends when either side is cut
+func (l *link) current() *sync.RWMutex {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.flow
+}
+
+// freeze makes all connections stand still without closing them; new ones work,
+// or are refused.
+func (l *link) freeze(refuse bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = refuse
+	l.flow.Lock()
+	l.frozen = append(l.frozen, l.flow)
+	l.flow = &sync.RWMutex{}
+}
+
+// frozenWriter stands still while its flow is locked.
+type frozenWriter struct {
+	io.Writer
+	flow *sync.RWMutex
+}
+
+func (w frozenWriter) Write(data []byte) (int, error) {
+	w.flow.RLock()
+	defer w.flow.RUnlock()
+	return w.Writer.Write(data)
+}
+
+func pipe(to, from net.Conn, flow *sync.RWMutex) {
+	_, _ = io.Copy(frozenWriter{to, flow}, from) // ends when either side is cut
 	_ = to.Close()
 	_ = from.Close()
 }
@@ -105,6 +138,10 @@ func (l *link) set(down bool) {
 		_ = c.Close() // may be closed already
 	}
 	clear(l.conns)
+	for _, flow := range l.frozen {
+		flow.Unlock()
+	}
+	l.frozen = nil
 }
 
 // The connection breaks again and again, in the middle of everything: every

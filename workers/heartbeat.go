@@ -30,13 +30,12 @@ func (s *session) beatUntilEnd(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.ended:
-			err = s.cutEnded(ctx)
-			if err != nil {
-				klog.FromContext(ctx).Error(err, "Ended leases will be looked for again with the next heartbeat")
+			// A failure brings the next heartbeat forward, which looks again.
+			if err = s.withinLease(ctx, s.cutEnded); err == nil {
+				continue
 			}
-			continue
 		case <-pause.C():
-			err = s.beat(ctx)
+			err = s.withinLease(ctx, s.beat)
 		}
 		if err == nil {
 			pause.Reset(wait.Jitter(s.Heartbeat, 0.1))
@@ -56,12 +55,19 @@ func (s *session) beatUntilEnd(ctx context.Context) {
 
 func (s *session) remaining() time.Duration { return s.aliveUntil.Sub(s.Clock.Now()) }
 
-// beat extends all leases by one small update.
-func (s *session) beat(ctx context.Context) error {
+// withinLease bounds what the heartbeat goroutine asks the database by what remains
+// of the leases: a network that swallows everything must not keep it from noticing
+// that they have expired.
+func (s *session) withinLease(ctx context.Context, ask func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, max(s.remaining(), time.Second))
 	defer cancel()
+	return ask(bounded)
+}
+
+// beat extends all leases by one small update.
+func (s *session) beat(ctx context.Context) error {
 	until := s.Clock.Now().Add(s.LeaseDuration)
-	n, err := s.db.Heartbeat(bounded, s.Pool, until, s.id)
+	n, err := s.db.Heartbeat(ctx, s.Pool, until, s.id)
 	if err != nil {
 		return fmt.Errorf("extend leases: %w", err)
 	}
@@ -70,7 +76,7 @@ func (s *session) beat(ctx context.Context) error {
 		return errForgotten
 	}
 	s.aliveUntil = until
-	return s.cutEnded(bounded)
+	return s.cutEnded(ctx)
 }
 
 // cutEnded cuts off executions whose Query was cancelled or deleted, or whose

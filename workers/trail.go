@@ -42,6 +42,8 @@ type trail struct {
 	pool  *pgxpool.Pool
 	clock clock.WithTicker
 	db    *db.Queries
+	// timeout bounds one transaction: a server that vanished does not answer.
+	timeout time.Duration
 
 	mu      sync.Mutex
 	waiting []record
@@ -53,7 +55,10 @@ type trail struct {
 }
 
 func newTrail(pool *pgxpool.Pool, c clock.WithTicker) *trail {
-	return &trail{pool: pool, clock: c, db: db.New(), added: make(chan struct{}, 1), room: make(chan struct{})}
+	return &trail{
+		pool: pool, clock: c, db: db.New(), timeout: pg.DefaultStatementTimeout,
+		added: make(chan struct{}, 1), room: make(chan struct{}),
+	}
 }
 
 // put adds a record. It waits for room until ctx ends.
@@ -153,6 +158,8 @@ func (t *trail) remove(batch []record) {
 // store writes a batch in one transaction and one round trip. The turns of a run
 // go together in one statement.
 func (t *trail) store(ctx context.Context, batch []record) error {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
 	err := pg.InTx(ctx, t.pool, func(tx pgx.Tx) error {
 		p := &pg.Pipeline{}
 		for _, r := range merge(batch) {
