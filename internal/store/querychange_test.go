@@ -102,6 +102,26 @@ func TestColumnsAreSanitized(t *testing.T) {
 	}
 }
 
+// TestTTLCountsFromTheEnd: an edit of spec.ttl after the end moves the due date.
+func TestTTLCountsFromTheEnd(t *testing.T) {
+	t.Parallel()
+	s, pool := fresh(t)
+	end := time.Unix(1_000_000, 0)
+	done, edited := aQuery(phase(arkv1alpha1.QueryDone), completed(end)), aQuery(phase(arkv1alpha1.QueryDone), completed(end), ttl("10s"))
+	created := mustWriteQuery(t, s, "ns/a", 0, nil, aQuery())
+	if due := query[*time.Time](t, pool, `SELECT expires_at FROM ark.queries`); due != nil {
+		t.Errorf("due at %s before its end", due)
+	}
+	rv := mustWriteQuery(t, s, "ns/a", created, aQuery(), done)
+	if due, want := query[time.Time](t, pool, `SELECT expires_at FROM ark.queries`), end.Add(DefaultQueryTTL); !due.Equal(want) {
+		t.Errorf("due at %s, want %s", due, want)
+	}
+	mustWriteQuery(t, s, "ns/a", rv, done, edited)
+	if due, want := query[time.Time](t, pool, `SELECT expires_at FROM ark.queries`), end.Add(10*time.Second); !due.Equal(want) {
+		t.Errorf("due at %s, want %s", due, want)
+	}
+}
+
 // TestLeaseFencesWrites: only who holds the lease writes, and the end of a Query
 // takes the entry with it.
 func TestLeaseFencesWrites(t *testing.T) {

@@ -1,0 +1,109 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
+	"mckinsey.com/ark/internal/execution"
+	"mckinsey.com/ark/internal/store"
+)
+
+// deadly is a store whose answer to a final status never comes: the worker that
+// wrote it is forgotten by the database right after the write.
+type deadly struct {
+	*fixture
+	mu     sync.Mutex
+	stored map[string]bool
+}
+
+func (d *deadly) Write(ctx context.Context, w store.Write) (int64, error) {
+	rv, err := d.store.Write(ctx, w)
+	if err != nil || !arkv1alpha1.QueryPhase(w.Query.Row.Phase).IsTerminal() {
+		return rv, err
+	}
+	d.mu.Lock()
+	d.stored[w.Query.Row.UID] = true
+	d.mu.Unlock()
+	if w.Lease.Worker != uuid.Nil {
+		if err := d.db.DeleteWorker(d.ctx, d.pool, w.Lease.Worker); err != nil {
+			return 0, err
+		}
+	}
+	return 0, errors.Join(store.ErrUnknownOutcome, errors.New("the worker died"))
+}
+
+func (d *deadly) isStored(uid string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.stored[uid]
+}
+
+// Workers die after each final write: no Query is executed once its result was
+// stored, and none is lost.
+func TestNothingIsExecutedAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	d := &deadly{fixture: f, stored: map[string]bool{}}
+	const n = 30
+	for i := range n {
+		f.create(newQuery("team", fmt.Sprintf("q-%d", i)))
+	}
+	for range 2 {
+		f.start(runnerFunc(func(_ context.Context, q *arkv1alpha1.Query, _ execution.Recorder) execution.Outcome {
+			if d.isStored(string(q.UID)) {
+				t.Errorf("%s is executed although its result is stored", key(q))
+			}
+			return answer("answer to " + q.Name)
+		}), func(o *Options) {
+			o.Store, o.Concurrency, o.LeaseDuration, o.Poll, o.MaxAttempts = d, 4, time.Second, 50*time.Millisecond, 1000
+		})
+	}
+	f.queueEmpty()
+	for i := range n {
+		got := f.get(fmt.Sprintf("team/q-%d", i))
+		checkEnd(t, got, arkv1alpha1.QueryDone, arkv1alpha1.ReasonQuerySucceeded)
+		if got.Status.Response.Content != "answer to "+got.Name {
+			t.Errorf("%s: %+v", key(got), got.Status)
+		}
+	}
+}
+
+// Workers are restarted over and over, in the middle of everything: every Query
+// ends, answered once, and no restart counts as an attempt.
+func TestRollingRestarts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	const n = 40
+	var all []*arkv1alpha1.Query
+	for i := range n {
+		all = append(all, f.create(newQuery(fmt.Sprintf("ns-%d", i%4), fmt.Sprintf("q-%d", i))))
+	}
+	g := newGate()
+	for range 4 {
+		w := f.start(g, func(o *Options) { o.Concurrency, o.MaxAttempts = 8, 1 })
+		for range 8 {
+			f.next(g.began)
+		}
+		for range 4 {
+			g.open <- struct{}{}
+		}
+		f.eventually("some have ended", func() bool { return len(g.open) == 0 })
+		w.stop()
+	}
+	f.start(g, func(o *Options) { o.MaxAttempts = 1 })
+	for range n {
+		g.open <- struct{}{}
+	}
+	f.queueEmpty()
+	for _, q := range all {
+		checkEnd(t, f.get(key(q)), arkv1alpha1.QueryDone, arkv1alpha1.ReasonQuerySucceeded)
+		f.outcomes(q, "done")
+	}
+}
