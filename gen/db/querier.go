@@ -228,6 +228,8 @@ type Querier interface {
 	// last waiting query, or where service stands if it has none; priorities apart.
 	// Service stands at the greatest tag being executed or the least that waits: an
 	// old lease must not take it back to where it stood when that began.
+	// An entry of another Query that had the same name is replaced, under a new id: who
+	// may hold it has a lease on nothing.
 	// Plan: three look-ups at the end of an index for each new entry; no scan.
 	//
 	//  INSERT INTO ark.queue (key, uid, namespace, rank, tag, enqueued_at, wait_ms, wait_until)
@@ -248,7 +250,11 @@ type Querier interface {
 	//      unnest($6::bigint[])
 	//  ) WITH ORDINALITY AS i (key, uid, namespace, rank, wait_ms, n)
 	//  ORDER BY i.n
-	//  ON CONFLICT (key) DO NOTHING
+	//  ON CONFLICT (key) DO UPDATE
+	//  SET id = DEFAULT, uid = excluded.uid, namespace = excluded.namespace, rank = excluded.rank, tag = excluded.tag,
+	//      state = 'queued', cancel = false, attempt = 0, worker = NULL,
+	//      enqueued_at = excluded.enqueued_at, wait_ms = excluded.wait_ms, wait_until = excluded.wait_until
+	//  WHERE queue.uid <> excluded.uid
 	Enqueue(ctx context.Context, db DBTX, arg EnqueueParams) error
 	// Plan: the one row, by primary key.
 	//

@@ -102,6 +102,29 @@ func TestColumnsAreSanitized(t *testing.T) {
 	}
 }
 
+// TestStrayEntryIsReplaced: an entry that another Query of the same name left, held
+// or not, does not swallow a new one; the same Query is not enqueued twice.
+func TestStrayEntryIsReplaced(t *testing.T) {
+	t.Parallel()
+	s, pool := fresh(t)
+	o := newQueueOrder(t, pool)
+	o.enqueue("ns", 1) // ns/1, uid 1
+	o.check(o.q.CancelQueued(within(t), pool, []string{"ns/1"}))
+	stray := leaseOne(t, pool)
+	mustWriteQuery(t, s, "ns/1", 0, nil, aQuery(annotated(AnnotationPriority, "3"), timeout("1m")))
+	const entry = `SELECT concat_ws(' ', uid, rank, state, cancel, attempt, worker IS NULL, wait_ms, wait_until - enqueued_at, id > $1) FROM ark.queue`
+	if got, want := query[string](t, pool, entry, stray.ID), "uid-q -3 queued f 0 t 60000 00:01:00 t"; got != want {
+		t.Errorf("the entry is %s, want %s", got, want)
+	}
+	lease := leaseOne(t, pool)
+	o.check(o.q.Enqueue(within(t), pool, db.EnqueueParams{
+		Now: o.now, Keys: []string{"ns/1"}, Uids: []string{"uid-q"}, Namespaces: []string{"ns"}, Ranks: []int16{0}, WaitMs: []int64{1},
+	}))
+	if got, want := query[string](t, pool, entry, lease.ID), "uid-q -3 leased f 1 f 60000 00:01:00 f"; got != want {
+		t.Errorf("the entry is %s, want %s", got, want)
+	}
+}
+
 // TestTTLCountsFromTheEnd: an edit of spec.ttl after the end moves the due date.
 func TestTTLCountsFromTheEnd(t *testing.T) {
 	t.Parallel()
