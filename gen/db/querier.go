@@ -520,6 +520,18 @@ type Querier interface {
 	//  ORDER BY t.uid, t.attempt, t.seq
 	//  LIMIT $2::bigint
 	ListTurns(ctx context.Context, db DBTX, uID string, pageSize int64) ([]ArkTurn, error)
+	// Entries that went back to the queue while the status of their Query still says
+	// that it is executed: whoever returned them could not write it.
+	// Plan: index scan on queue_returned_idx, which has few rows; one look-up by
+	// primary key for each; stopped by the limit; no sort.
+	//
+	//  SELECT q.id, q.key, q.uid, q.attempt
+	//  FROM ark.queue q
+	//  JOIN ark.queries p ON p.key = q.key AND p.uid = q.uid
+	//  WHERE q.state = 'queued' AND q.attempt > 0 AND p.phase IN ('running', 'input-required')
+	//  ORDER BY q.key
+	//  LIMIT $1::bigint
+	ListUntold(ctx context.Context, db DBTX, batchSize int64) ([]ListUntoldRow, error)
 	// Takes the write lock of the whole store, in a statement of its own: what the
 	// following statements read is then current. Plan: the one row, by primary key.
 	//

@@ -455,6 +455,58 @@ func (q *Queries) LeaseDue(ctx context.Context, db DBTX, arg LeaseDueParams) ([]
 	return items, nil
 }
 
+const ListUntold = `-- name: ListUntold :many
+SELECT q.id, q.key, q.uid, q.attempt
+FROM ark.queue q
+JOIN ark.queries p ON p.key = q.key AND p.uid = q.uid
+WHERE q.state = 'queued' AND q.attempt > 0 AND p.phase IN ('running', 'input-required')
+ORDER BY q.key
+LIMIT $1::bigint
+`
+
+type ListUntoldRow struct {
+	ID      int64
+	Key     string
+	UID     string
+	Attempt int32
+}
+
+// Entries that went back to the queue while the status of their Query still says
+// that it is executed: whoever returned them could not write it.
+// Plan: index scan on queue_returned_idx, which has few rows; one look-up by
+// primary key for each; stopped by the limit; no sort.
+//
+//	SELECT q.id, q.key, q.uid, q.attempt
+//	FROM ark.queue q
+//	JOIN ark.queries p ON p.key = q.key AND p.uid = q.uid
+//	WHERE q.state = 'queued' AND q.attempt > 0 AND p.phase IN ('running', 'input-required')
+//	ORDER BY q.key
+//	LIMIT $1::bigint
+func (q *Queries) ListUntold(ctx context.Context, db DBTX, batchSize int64) ([]ListUntoldRow, error) {
+	rows, err := db.Query(ctx, ListUntold, batchSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListUntoldRow
+	for rows.Next() {
+		var i ListUntoldRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Key,
+			&i.UID,
+			&i.Attempt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const NotifyLeases = `-- name: NotifyLeases :exec
 SELECT pg_notify('ark_leases', '')
 `

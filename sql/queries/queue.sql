@@ -132,6 +132,18 @@ FROM (
 WHERE q.id = lost.id
 RETURNING q.id, q.key, q.uid, q.attempt;
 
+-- name: ListUntold :many
+-- Entries that went back to the queue while the status of their Query still says
+-- that it is executed: whoever returned them could not write it.
+-- Plan: index scan on queue_returned_idx, which has few rows; one look-up by
+-- primary key for each; stopped by the limit; no sort.
+SELECT q.id, q.key, q.uid, q.attempt
+FROM ark.queue q
+JOIN ark.queries p ON p.key = q.key AND p.uid = q.uid
+WHERE q.state = 'queued' AND q.attempt > 0 AND p.phase IN ('running', 'input-required')
+ORDER BY q.key
+LIMIT sqlc.arg(batch_size)::bigint;
+
 -- name: ReleaseOtherLeases :many
 -- Gives back what a worker holds without knowing of it, because the answer to
 -- its lease was lost; the attempt does not count. A worker may know of an older

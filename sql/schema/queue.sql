@@ -26,6 +26,7 @@ CREATE INDEX queue_order_idx ON ark.queue (rank, tag, id) WHERE state = 'queued'
 CREATE INDEX queue_namespace_idx ON ark.queue (namespace, rank, tag) WHERE state = 'queued';
 CREATE INDEX queue_wait_until_idx ON ark.queue (wait_until) WHERE state = 'queued';
 CREATE INDEX queue_served_idx ON ark.queue (rank, tag) WHERE state = 'leased';
+CREATE INDEX queue_returned_idx ON ark.queue (key) WHERE state = 'queued' AND attempt > 0;
 CREATE INDEX queue_worker_idx ON ark.queue (worker) WHERE state = 'leased';
 COMMENT ON TABLE ark.queue IS 'Queries that wait for a worker or are being executed by one';
 COMMENT ON COLUMN ark.queue.id IS 'Grows with each entry: age, the last word in the order';

@@ -1,6 +1,7 @@
 -- Enough rows for plans like those of a busy database: 20,000 objects of which a
--- tenth changed lately, 4,000 waiting queries, 200 being executed by 8 workers.
--- Nothing is random, so the statistics, and with them the plans, stay the same.
+-- tenth changed lately, 4,000 waiting queries of which 20 came back, 200 being
+-- executed by 8 workers. Nothing is random, so the statistics, and with them the
+-- plans, stay the same.
 INSERT INTO ark.objects (resource, key, rv, body, expires_at)
 SELECT CASE n % 4 WHEN 0 THEN 'agents.ark.mckinsey.com' ELSE 'queries.ark.mckinsey.com' END,
     format('team-%s/object-%s', n % 50, lpad(n::text, 6, '0')), n + 1, convert_to(repeat('x', 500), 'UTF8'),
@@ -38,7 +39,7 @@ INSERT INTO ark.queue (key, uid, namespace, rank, tag, state, worker, attempt, e
 SELECT q.key, q.uid, q.namespace, (row_number() OVER w % 5)::smallint, row_number() OVER w,
     CASE WHEN row_number() OVER w <= 200 THEN 'leased' ELSE 'queued' END,
     CASE WHEN row_number() OVER w <= 200 THEN ('00000000-0000-0000-0000-00000000000' || (row_number() OVER w % 8 + 1))::uuid END,
-    1, q.created_at, 300000, q.created_at + interval '5 minutes'
+    CASE WHEN row_number() OVER w <= 220 THEN 1 ELSE 0 END, q.created_at, 300000, q.created_at + interval '5 minutes'
 FROM ark.queries q
 WHERE q.phase = 'queued'
 WINDOW w AS (ORDER BY q.key);

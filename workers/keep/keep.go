@@ -27,6 +27,8 @@ const (
 	forgetAfter = 10 * time.Minute
 	// retentionEvery is the pause between two looks at old runs.
 	retentionEvery = time.Minute
+	// untoldEvery is the pause between two looks for what could not be told.
+	untoldEvery = 30 * time.Second
 )
 
 // Options of Run.
@@ -55,6 +57,7 @@ func Run(ctx context.Context, o Options) {
 	var tasks wait.Group
 	tasks.Start(func() { k.repeat(ctx, o.Every, "return expired leases", k.returnExpired) })
 	tasks.Start(func() { k.repeat(ctx, retentionEvery, "delete old runs", k.forget) })
+	tasks.Start(func() { k.repeat(ctx, untoldEvery, "tell queries that they wait", k.tell) })
 	tasks.Wait()
 }
 
@@ -106,6 +109,21 @@ func (k *keeper) returnExpired(ctx context.Context) (full bool, err error) {
 		return full, fmt.Errorf("end the runs of dead workers: %w", err)
 	}
 	return full || n == batch, nil
+}
+
+// tell has those Queries told that wait again, where whoever returned their entries
+// did not get to it. It is never full: what fails again would be first again.
+func (k *keeper) tell(ctx context.Context) (full bool, err error) {
+	rows, err := k.db.ListUntold(ctx, k.Pool, batch)
+	if err != nil {
+		return false, fmt.Errorf("list returned entries: %w", err)
+	}
+	returned := make([]db.ReturnExpiredLeasesRow, len(rows))
+	for i, row := range rows {
+		returned[i] = db.ReturnExpiredLeasesRow(row)
+	}
+	k.Returned(ctx, returned)
+	return false, nil
 }
 
 // forget deletes what nobody will ask for any more.

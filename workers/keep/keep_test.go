@@ -137,6 +137,46 @@ func TestReturnExpired(t *testing.T) {
 	}
 }
 
+// What nobody told a Query, its status shows: it is told later, and no other.
+func TestTell(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.lease("held", f.alive)
+	f.lease("untold", f.dead)
+	f.lease("told", f.dead)
+	f.lease("renamed", f.dead)
+	f.put("held", "held", "running")
+	f.put("untold", "untold", "running")
+	f.put("told", "told", "queued")
+	f.put("renamed", "another", "running")
+	k := f.keeper()
+	if _, err := k.returnExpired(f.ctx); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		<-f.returned
+	}
+	if _, err := k.tell(f.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-f.returned; got != "team/untold" || len(f.returned) > 0 {
+		t.Errorf("told %s, and %d more", got, len(f.returned))
+	}
+}
+
+// put stores the columns of a Query.
+func (f *fixture) put(name, uid, phase string) {
+	f.Helper()
+	none := []string{""}
+	zero, never := []int64{0}, []time.Time{{}}
+	f.check(f.q.PutQueries(f.ctx, f.pool, db.PutQueriesParams{
+		Keys: []string{"team/" + name}, Namespaces: []string{"team"}, Names: []string{name}, Uids: []string{uid}, Phases: []string{phase},
+		TargetTypes: none, TargetNames: none, SessionIds: none, ConversationIds: none,
+		CreatedAt: []time.Time{f.clock.Now()}, CompletedAt: never, ExpiresAt: never,
+		PromptTokens: zero, CompletionTokens: zero, TotalTokens: zero, CachedTokens: zero,
+	}))
+}
+
 // A run whose worker could not record its end is ended, and the truth, should it
 // come later, takes its place.
 func TestEndThatWasNotRecorded(t *testing.T) {
