@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -169,6 +170,49 @@ func TestTimeoutInQueue(t *testing.T) {
 	}
 	g.open <- struct{}{}
 	f.ended("team/busy")
+}
+
+// The timeout of a Query that waits is the one that it has now.
+func TestTimeoutInQueueFollowsTheEdit(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	g := newGate()
+	f.start(g, func(o *Options) { o.Concurrency = 1 })
+	f.create(newQuery("team", "busy"))
+	f.next(g.began)
+	q := f.create(newQuery("team", "waits", func(q *arkv1alpha1.Query) { q.Spec.Timeout = "1h" }))
+	f.update(key(q), func(q *arkv1alpha1.Query) { q.Spec.Timeout = "20ms" })
+	got := f.ended(key(q))
+	checkEnd(t, got, arkv1alpha1.QueryError, arkv1alpha1.ReasonTimedOutInQueue)
+	if c := got.Status.Response.Content; !strings.Contains(c, "20ms") || !strings.HasPrefix(c, "No worker") {
+		t.Errorf("the response does not tell: %s", c)
+	}
+}
+
+// A Query that was executed, came back and then waited too long is told so, with
+// the timeout that counted.
+func TestTimeoutAfterAnAttempt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	q := f.create(newQuery("team", "one", func(q *arkv1alpha1.Query) { q.Spec.Timeout = "10ms" }))
+	f.leaseAndDie("host-1/1")
+	f.eventually("its wait is over", func() bool { return f.overdue(key(q)) })
+	g := newGate()
+	f.start(g)
+	got := f.ended(key(q))
+	checkEnd(t, got, arkv1alpha1.QueryError, arkv1alpha1.ReasonTimedOutInQueue)
+	if c := got.Status.Response.Content; !strings.Contains(c, "again within spec.timeout (10ms)") {
+		t.Errorf("the response does not tell: %s", c)
+	}
+}
+
+// overdue tells whether the wait of an entry is over.
+func (f *fixture) overdue(key string) (over bool) {
+	f.Helper()
+	if err := f.pool.QueryRow(f.ctx, "SELECT wait_until <= $1 FROM ark.queue WHERE key = $2", time.Now(), key).Scan(&over); err != nil {
+		f.Fatal(err)
+	}
+	return over
 }
 
 // Somebody labels the Query and changes its spec while it runs: both stay, and

@@ -81,15 +81,21 @@ func (s *session) endWithout(ctx context.Context, e *entry, q *arkv1alpha1.Query
 		o = execution.Ended(q, arkv1alpha1.QueryError, arkv1alpha1.ReasonQueryErrored, s.exhausted(ctx, e))
 	case e.Overdue:
 		o = execution.Ended(q, arkv1alpha1.QueryError, arkv1alpha1.ReasonTimedOutInQueue,
-			fmt.Sprintf("No worker took the Query up within spec.timeout (%s)", timeoutOf(q)))
+			waitedTooLong(e))
 	default:
 		return nil
 	}
 	return &o
 }
 
-func timeoutOf(q *arkv1alpha1.Query) string {
-	return q.Spec.Timeout.OrDefault(execution.DefaultTimeout).String()
+// waitedTooLong says how long an entry was allowed to wait: that is not always what
+// the spec says now. The attempt that was counted last is the one to end it.
+func waitedTooLong(e *entry) string {
+	limit := time.Duration(e.WaitMs) * time.Millisecond
+	if e.Attempt > 1 {
+		return fmt.Sprintf("The execution was broken off, and no worker took the Query up again within spec.timeout (%s)", limit)
+	}
+	return fmt.Sprintf("No worker took the Query up within spec.timeout (%s)", limit)
 }
 
 // exhausted explains why a Query is not tried again.

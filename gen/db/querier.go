@@ -384,7 +384,7 @@ type Querier interface {
 	//  UPDATE ark.queue q
 	//  SET state = 'leased', worker = $1::uuid, attempt = q.attempt + 1
 	//  WHERE q.id = ANY (ARRAY(SELECT n.id FROM next n))
-	//  RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at,
+	//  RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, q.wait_ms,
 	//      (q.wait_until <= $2::timestamptz)::boolean AS overdue
 	Lease(ctx context.Context, db DBTX, arg LeaseParams) ([]LeaseRow, error)
 	// Entries whose wait is over, cancelled ones first, to be ended without being
@@ -404,7 +404,7 @@ type Querier interface {
 	//  UPDATE ark.queue q
 	//  SET state = 'leased', worker = $1::uuid, attempt = q.attempt + 1, tag = 0
 	//  WHERE q.id = ANY (ARRAY(SELECT d.id FROM due d))
-	//  RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, true::boolean AS overdue
+	//  RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, q.wait_ms, true::boolean AS overdue
 	LeaseDue(ctx context.Context, db DBTX, arg LeaseDueParams) ([]LeaseDueRow, error)
 	// A page of the state at a revision: current rows not newer, and the image
 	// before the first later event of each key. One row more (page_floor >= 0)
@@ -689,6 +689,34 @@ type Querier interface {
 	//          WHERE h.id = q.id AND h.attempt = q.attempt)
 	//  RETURNING q.id, q.key, q.uid, q.attempt
 	ReleaseOtherLeases(ctx context.Context, db DBTX, arg ReleaseOtherLeasesParams) ([]ReleaseOtherLeasesRow, error)
+	// The priority or timeout of queries was edited: those that wait follow, a changed
+	// timeout counts from when their wait began. With another rank they start there as
+	// a new entry does (see Enqueue).
+	// Plan: one look-up by the unique key for each entry, and three at the end of an
+	// index; no scan.
+	//
+	//  UPDATE ark.queue q
+	//  SET rank = e.rank, wait_ms = e.wait_ms,
+	//      tag = CASE WHEN q.rank = e.rank THEN q.tag ELSE e.tag END,
+	//      wait_until = CASE WHEN q.cancel THEN q.wait_until
+	//          ELSE q.wait_until + (e.wait_ms - q.wait_ms) * interval '1 millisecond' END
+	//  FROM (
+	//      SELECT i.key, i.rank, i.wait_ms,
+	//          greatest(
+	//              0,
+	//              (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
+	//              (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
+	//              (SELECT max(l.tag) + 1 FROM ark.queue l WHERE l.state = 'queued' AND l.namespace = i.namespace AND l.rank = i.rank)
+	//          ) + row_number() OVER (PARTITION BY i.namespace, i.rank ORDER BY i.n) - 1 AS tag
+	//      FROM ROWS FROM (
+	//          unnest($1::text[]),
+	//          unnest($2::text[]),
+	//          unnest($3::smallint[]),
+	//          unnest($4::bigint[])
+	//      ) WITH ORDINALITY AS i (key, namespace, rank, wait_ms, n)
+	//  ) e
+	//  WHERE q.key = e.key AND q.state = 'queued'
+	Reschedule(ctx context.Context, db DBTX, arg RescheduleParams) error
 	// Leases whose worker is no longer alive go back to the queue, where service
 	// stands (their old tags would take it back); their id puts them first there, and
 	// their wait begins afresh. The order is that of the index over the leased rows.

@@ -35,12 +35,15 @@ type QueryRow struct {
 }
 
 // Effect is what a write of a Query does to the queue; the zero value is
-// nothing. Enqueue and Cancel may come together.
+// nothing. Cancel may come together with Enqueue or Reschedule.
 type Effect struct {
 	// Enqueue puts the Query in the queue; nil: it does not.
 	Enqueue *QueueEntry
 	// Remove takes it out, whether it waits or is being executed.
 	Remove bool
+	// Reschedule brings its entry in step with another priority or timeout, as long
+	// as it waits; nil: they are the same.
+	Reschedule *QueueEntry
 	// Cancel flags its entry: it is to be ended without (further) execution.
 	Cancel bool
 }
@@ -99,55 +102,62 @@ func (r *QueryRow) appendTo(put *db.PutQueriesParams, key string) {
 	put.CachedTokens = append(put.CachedTokens, r.CachedTokens)
 }
 
-// changeQueue applies the effects: removals first, then new entries, then
-// cancellations, which may concern them. The holders of leases are told of what
-// others did to their entries; what a holder did itself it knows.
-func (b *batch) changeQueue(ctx context.Context, t *pg.Trip) error {
-	enqueue := db.EnqueueParams{Now: b.store.clock.Now()}
-	var remove, cancel []string
-	tell := false
-	for _, i := range b.accepted {
-		w := b.writes[i]
-		if w.Query == nil {
-			continue
-		}
-		effect := w.Query.Effect
-		if effect.Enqueue != nil {
-			effect.Enqueue.appendTo(&enqueue, w.Key)
-		}
-		if effect.Remove {
-			remove = append(remove, w.Key)
-		}
-		if effect.Cancel {
-			cancel = append(cancel, w.Key)
-		}
-		tell = tell || w.Lease == nil && (effect.Remove || effect.Cancel)
-	}
-	return b.addQueueChanges(ctx, t, remove, enqueue, cancel, tell)
+// queueChanges are the effects of a batch.
+type queueChanges struct {
+	remove, cancel []string
+	enqueue        db.EnqueueParams
+	reschedule     db.RescheduleParams
+	// tell the holders of leases: others did something to their entries. What a
+	// holder did itself it knows.
+	tell bool
 }
 
-func (b *batch) addQueueChanges(ctx context.Context, t *pg.Trip,
-	remove []string, enqueue db.EnqueueParams, cancel []string, tell bool) error {
-	if len(remove) > 0 {
-		err := t.Add(func(e pg.Executor) error { return b.store.q.Dequeue(ctx, e, remove) })
-		if err != nil {
-			return err
+func (c *queueChanges) add(w *pending) {
+	effect := w.Query.Effect
+	if e := effect.Enqueue; e != nil {
+		e.appendTo(&c.enqueue, w.Key)
+	}
+	if e := effect.Reschedule; e != nil {
+		c.reschedule.Keys = append(c.reschedule.Keys, w.Key)
+		c.reschedule.Namespaces = append(c.reschedule.Namespaces, sanitize(e.Namespace))
+		c.reschedule.Ranks = append(c.reschedule.Ranks, e.Rank)
+		c.reschedule.WaitMs = append(c.reschedule.WaitMs, e.Wait.Milliseconds())
+	}
+	if effect.Remove {
+		c.remove = append(c.remove, w.Key)
+	}
+	if effect.Cancel {
+		c.cancel = append(c.cancel, w.Key)
+	}
+	c.tell = c.tell || w.Lease == nil && (effect.Remove || effect.Cancel)
+}
+
+// changeQueue applies the effects: removals first, then new entries and new
+// places, then cancellations, which may concern them.
+func (b *batch) changeQueue(ctx context.Context, t *pg.Trip) error {
+	c := queueChanges{enqueue: db.EnqueueParams{Now: b.store.clock.Now()}}
+	for _, i := range b.accepted {
+		if w := b.writes[i]; w.Query != nil {
+			c.add(w)
 		}
 	}
-	if len(enqueue.Keys) > 0 {
-		err := t.Add(func(e pg.Executor) error { return b.store.q.Enqueue(ctx, e, enqueue) })
-		if err != nil {
+	q := b.store.q
+	for _, step := range []struct {
+		needed bool
+		call   func(pg.Executor) error
+	}{
+		{len(c.remove) > 0, func(e pg.Executor) error { return q.Dequeue(ctx, e, c.remove) }},
+		{len(c.enqueue.Keys) > 0, func(e pg.Executor) error { return q.Enqueue(ctx, e, c.enqueue) }},
+		{len(c.reschedule.Keys) > 0, func(e pg.Executor) error { return q.Reschedule(ctx, e, c.reschedule) }},
+		{len(c.cancel) > 0, func(e pg.Executor) error { return q.CancelQueued(ctx, e, c.cancel) }},
+		{c.tell, func(e pg.Executor) error { return q.NotifyLeases(ctx, e) }},
+	} {
+		if !step.needed {
+			continue
+		}
+		if err := t.Add(step.call); err != nil {
 			return err
 		}
-	}
-	if len(cancel) > 0 {
-		err := t.Add(func(e pg.Executor) error { return b.store.q.CancelQueued(ctx, e, cancel) })
-		if err != nil {
-			return err
-		}
-	}
-	if tell {
-		return t.Add(func(e pg.Executor) error { return b.store.q.NotifyLeases(ctx, e) })
 	}
 	return nil
 }

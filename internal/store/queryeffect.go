@@ -53,6 +53,9 @@ func effectOf(old, updated *arkv1alpha1.Query) Effect {
 		effect.Remove = true
 	case was && is:
 		effect.Cancel = ending(updated) && !ending(old)
+		if entry := entryOf(updated); *entry != *entryOf(old) {
+			effect.Reschedule = entry
+		}
 	}
 	return effect
 }

@@ -51,7 +51,8 @@ func completed(at time.Time) queryChange {
 func TestEffectOfAWrite(t *testing.T) {
 	t.Parallel()
 	held := annotated(AnnotationHold, "true")
-	none, enqueue, remove, cancel := "", "enqueue", "remove", "cancel"
+	none, enqueue, remove, cancel, reschedule := "", "enqueue", "remove", "cancel", "reschedule"
+	urgent := annotated(AnnotationPriority, "5")
 	tests := map[string]struct {
 		old, updated *arkv1alpha1.Query
 		want         string
@@ -73,6 +74,15 @@ func TestEffectOfAWrite(t *testing.T) {
 		"cancelled while it runs":               {aQuery(phase(arkv1alpha1.QueryRunning)), aQuery(phase(arkv1alpha1.QueryRunning), cancelled), cancel},
 		"cancelled again":                       {aQuery(cancelled), aQuery(cancelled, annotated("a", "b")), none},
 		"cancelled after its end":               {aQuery(phase(arkv1alpha1.QueryDone)), aQuery(phase(arkv1alpha1.QueryDone), cancelled), none},
+		"priority edited":                       {aQuery(), aQuery(urgent), reschedule},
+		"priority edited to the same":           {aQuery(urgent), aQuery(annotated(AnnotationPriority, "+5")), none},
+		"timeout edited":                        {aQuery(), aQuery(timeout("1m")), reschedule},
+		"timeout written out":                   {aQuery(), aQuery(timeout("300s")), none},
+		"timeout edited while it runs":          {aQuery(phase(arkv1alpha1.QueryRunning)), aQuery(phase(arkv1alpha1.QueryRunning), timeout("1m")), reschedule},
+		"timeout edited while held":             {aQuery(held), aQuery(held, timeout("1m")), none},
+		"timeout edited after its end":          {aQuery(phase(arkv1alpha1.QueryDone)), aQuery(phase(arkv1alpha1.QueryDone), timeout("1m")), none},
+		"timeout edited and cancelled":          {aQuery(), aQuery(timeout("1m"), cancelled), reschedule + cancel},
+		"let go with another priority":          {aQuery(held), aQuery(urgent), enqueue},
 		"held":                                  {aQuery(), aQuery(held), remove},
 		"held while it runs":                    {aQuery(phase(arkv1alpha1.QueryRunning)), aQuery(phase(arkv1alpha1.QueryRunning), held), none},
 		"held and labelled":                     {aQuery(held), aQuery(held, annotated("a", "b")), none},
@@ -98,6 +108,9 @@ func TestEffectOfAWrite(t *testing.T) {
 			}
 			if effect.Remove {
 				got += remove
+			}
+			if effect.Reschedule != nil {
+				got += reschedule
 			}
 			if effect.Cancel {
 				got += cancel

@@ -158,3 +158,40 @@ func TestReturnIsNotPunished(t *testing.T) {
 		t.Errorf("the order is %s, want %s", got, want)
 	}
 }
+
+// An edit of the priority or the timeout moves an entry that waits: the namespaces
+// take turns there too, and the wait counts from when it began.
+func TestReschedule(t *testing.T) {
+	t.Parallel()
+	s, pool := fresh(t)
+	o := newQueueOrder(t, pool)
+	o.enqueue("a", 4)
+	o.enqueue("b", 4)
+	o.check(o.q.CancelQueued(within(t), pool, []string{"b/8"}))
+	o.check(o.q.Reschedule(within(t), pool, db.RescheduleParams{
+		Keys: []string{"a/3", "a/4", "b/7", "b/8"}, Namespaces: []string{"a", "a", "b", "b"},
+		Ranks: []int16{-1, -1, -1, 0}, WaitMs: []int64{90_000, 90_000, 30_000, 1_000},
+	}))
+	const waits = `SELECT string_agg(key || ' ' || extract(epoch FROM wait_until - $1)::int, ',' ORDER BY key) FROM ark.queue WHERE key = ANY ($2)`
+	got := query[string](t, pool, waits, o.now, []string{"a/1", "a/3", "b/7", "b/8"})
+	if want := "a/1 60,a/3 90,b/7 30,b/8 0"; got != want {
+		t.Errorf("the waits are %s, want %s", got, want)
+	}
+	if got, want := strings.Join(o.lease(8), " "), "a/3 b/7 a/4 a/1 b/5 a/2 b/6 b/8"; got != want {
+		t.Errorf("the order is %s, want %s", got, want)
+	}
+
+	// Through a write, and not while it is executed.
+	q, urgent := aQuery(), aQuery(annotated(AnnotationPriority, "5"), timeout("1m"))
+	rv := mustWriteQuery(t, s, "ns/q", 0, nil, q)
+	rv = mustWriteQuery(t, s, "ns/q", rv, q, urgent)
+	const place = `SELECT rank || ' ' || wait_ms FROM ark.queue WHERE key = 'ns/q'`
+	if got, want := query[string](t, pool, place), "-5 60000"; got != want {
+		t.Errorf("after the edit: %s, want %s", got, want)
+	}
+	leaseOne(t, pool)
+	mustWriteQuery(t, s, "ns/q", rv, urgent, q)
+	if got, want := query[string](t, pool, place), "-5 60000"; got != want {
+		t.Errorf("after an edit while it is executed: %s, want %s", got, want)
+	}
+}

@@ -36,6 +36,34 @@ WHERE queue.uid <> excluded.uid;
 DELETE FROM ark.queue
 WHERE key = ANY (sqlc.arg(keys)::text[]);
 
+-- name: Reschedule :exec
+-- The priority or timeout of queries was edited: those that wait follow, a changed
+-- timeout counts from when their wait began. With another rank they start there as
+-- a new entry does (see Enqueue).
+-- Plan: one look-up by the unique key for each entry, and three at the end of an
+-- index; no scan.
+UPDATE ark.queue q
+SET rank = e.rank, wait_ms = e.wait_ms,
+    tag = CASE WHEN q.rank = e.rank THEN q.tag ELSE e.tag END,
+    wait_until = CASE WHEN q.cancel THEN q.wait_until
+        ELSE q.wait_until + (e.wait_ms - q.wait_ms) * interval '1 millisecond' END
+FROM (
+    SELECT i.key, i.rank, i.wait_ms,
+        greatest(
+            0,
+            (SELECT max(s.tag) FROM ark.queue s WHERE s.state = 'leased' AND s.rank = i.rank),
+            (SELECT min(f.tag) FROM ark.queue f WHERE f.state = 'queued' AND f.rank = i.rank),
+            (SELECT max(l.tag) + 1 FROM ark.queue l WHERE l.state = 'queued' AND l.namespace = i.namespace AND l.rank = i.rank)
+        ) + row_number() OVER (PARTITION BY i.namespace, i.rank ORDER BY i.n) - 1 AS tag
+    FROM ROWS FROM (
+        unnest(sqlc.arg(keys)::text[]),
+        unnest(sqlc.arg(namespaces)::text[]),
+        unnest(sqlc.arg(ranks)::smallint[]),
+        unnest(sqlc.arg(wait_ms)::bigint[])
+    ) WITH ORDINALITY AS i (key, namespace, rank, wait_ms, n)
+) e
+WHERE q.key = e.key AND q.state = 'queued';
+
 -- name: CancelQueued :exec
 -- Flags entries; one that still waits is due at once.
 -- Plan: one look-up by the unique key for each entry.
@@ -74,7 +102,7 @@ WITH next AS (
 UPDATE ark.queue q
 SET state = 'leased', worker = sqlc.arg(worker)::uuid, attempt = q.attempt + 1
 WHERE q.id = ANY (ARRAY(SELECT n.id FROM next n))
-RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at,
+RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, q.wait_ms,
     (q.wait_until <= sqlc.arg(now)::timestamptz)::boolean AS overdue;
 
 -- name: LeaseDue :many
@@ -94,7 +122,7 @@ WITH due AS (
 UPDATE ark.queue q
 SET state = 'leased', worker = sqlc.arg(worker)::uuid, attempt = q.attempt + 1, tag = 0
 WHERE q.id = ANY (ARRAY(SELECT d.id FROM due d))
-RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, true::boolean AS overdue;
+RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, q.wait_ms, true::boolean AS overdue;
 
 -- name: GetEndedLeases :many
 -- Of the leases that a worker believes to hold, those that it lost (lost) or
