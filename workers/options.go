@@ -58,7 +58,8 @@ type Options struct {
 	// Concurrency is how many Queries are executed at once at most; 0: 32.
 	Concurrency int
 	// LeaseDuration is how long leases outlast the last heartbeat; 0: 15 s. The
-	// clocks of all processes must agree to a fraction of it.
+	// clocks of all processes must agree to a fraction of it; one that is off by a
+	// third of it is warned of.
 	LeaseDuration time.Duration
 	// Heartbeat is the pause between heartbeats, under half of LeaseDuration; 0: a third.
 	Heartbeat time.Duration

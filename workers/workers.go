@@ -84,6 +84,7 @@ func (w *Workers) register(ctx context.Context) (*session, error) {
 			StartedAt: w.Clock.Now(), AliveUntil: s.aliveUntil,
 		})
 		if err == nil {
+			w.checkClock(ctx)
 			return s, nil
 		}
 		if ctx.Err() == nil {

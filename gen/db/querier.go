@@ -351,6 +351,10 @@ type Querier interface {
 	//  FROM ark.goose_db_version v
 	//  WHERE v.is_applied
 	GetSchemaVersion(ctx context.Context, db DBTX) (int64, error)
+	// The database's clock, which all workers can compare theirs with. Plan: no table.
+	//
+	//  SELECT clock_timestamp()::timestamptz AS now
+	GetServerTime(ctx context.Context, db DBTX) (time.Time, error)
 	// Major and minor as one number, 150018 for 15.18. Plan: no table.
 	//
 	//  SELECT current_setting('server_version_num')::int AS version

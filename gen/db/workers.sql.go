@@ -46,6 +46,20 @@ func (q *Queries) DeleteWorker(ctx context.Context, db DBTX, id uuid.UUID) error
 	return err
 }
 
+const GetServerTime = `-- name: GetServerTime :one
+SELECT clock_timestamp()::timestamptz AS now
+`
+
+// The database's clock, which all workers can compare theirs with. Plan: no table.
+//
+//	SELECT clock_timestamp()::timestamptz AS now
+func (q *Queries) GetServerTime(ctx context.Context, db DBTX) (time.Time, error) {
+	row := db.QueryRow(ctx, GetServerTime)
+	var now time.Time
+	err := row.Scan(&now)
+	return now, err
+}
+
 const Heartbeat = `-- name: Heartbeat :execrows
 UPDATE ark.workers
 SET alive_until = $1::timestamptz

@@ -6,6 +6,10 @@ VALUES (
     sqlc.arg(started_at)::timestamptz, sqlc.arg(alive_until)::timestamptz
 );
 
+-- name: GetServerTime :one
+-- The database's clock, which all workers can compare theirs with. Plan: no table.
+SELECT clock_timestamp()::timestamptz AS now;
+
 -- name: Heartbeat :execrows
 -- Extends all leases of a worker at once; no row: the worker was given up and
 -- must register anew. Plan: one row by primary key.
