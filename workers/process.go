@@ -142,6 +142,8 @@ func (s *session) interrupted(ctx context.Context, e *entry, now *stored, r *run
 // that cannot be stored is replaced by an error that says so: a Query must end.
 func (s *session) finish(ctx context.Context, e *entry, now *stored, o execution.Outcome) error {
 	e.settled.Store(true)
+	ctx, done := s.lastWords(ctx)
+	defer done()
 	_, err := s.write(ctx, e, now, func(q *arkv1alpha1.Query) { o.Apply(q, s.now()) })
 	if err == nil || isLost(err) || errors.Is(err, errGone) || errors.Is(err, errFinished) {
 		return err

@@ -75,6 +75,50 @@ func TestNothingIsExecutedAfterItsEnd(t *testing.T) {
 	}
 }
 
+// slowAnswer is a store that answers to a final status only when the session of
+// its worker has ended.
+type slowAnswer struct {
+	*fixture
+	ended <-chan struct{}
+}
+
+func (s *slowAnswer) Write(ctx context.Context, w store.Write) (int64, error) {
+	rv, err := s.store.Write(ctx, w)
+	if err != nil || w.Query.Row.Phase != string(arkv1alpha1.QueryDone) {
+		return rv, err
+	}
+	if err := s.db.DeleteWorker(s.ctx, s.pool, w.Lease.Worker); err != nil {
+		return 0, err
+	}
+	<-s.ended
+	if ctx.Err() != nil {
+		return 0, fmt.Errorf("%w: %w", store.ErrUnknownOutcome, ctx.Err())
+	}
+	return rv, nil
+}
+
+// The session ends while a final status is written: the run says what became of it.
+func TestStoredResultIsNotCalledLost(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	began, ended := make(chan *arkv1alpha1.Query, 100), make(chan struct{})
+	var once sync.Once
+	f.start(runnerFunc(func(ctx context.Context, q *arkv1alpha1.Query, _ execution.Recorder) execution.Outcome {
+		began <- q
+		if q.Name == "one" {
+			return answer("stored")
+		}
+		<-ctx.Done() // with its session
+		once.Do(func() { close(ended) })
+		return cutOffOutcome(ctx, q)
+	}), func(o *Options) { o.Store, o.LeaseDuration = &slowAnswer{fixture: f, ended: ended}, time.Second })
+	f.create(newQuery("team", "bystander"))
+	f.next(began)
+	q := f.create(newQuery("team", "one"))
+	checkEnd(t, f.ended(key(q)), arkv1alpha1.QueryDone, arkv1alpha1.ReasonQuerySucceeded)
+	f.outcomes(q, "done")
+}
+
 // Workers are restarted over and over, in the middle of everything: every Query
 // ends, answered once, and no restart counts as an attempt.
 func TestRollingRestarts(t *testing.T) {

@@ -17,8 +17,12 @@ import (
 	"mckinsey.com/ark/internal/pg"
 )
 
-// cutOff is how long an execution that was cut off may take to notice.
-const cutOff = 5 * time.Second
+const (
+	// cutOff is how long an execution that was cut off may take to notice.
+	cutOff = 5 * time.Second
+	// lastWord is how long a final write may go on after the session has ended.
+	lastWord = 4 * time.Second
+)
 
 // errReleased is the cause that cuts off executions when the worker stops. To
 // the Runner it is the same as a lost lease: its outcome is not to be written.
@@ -117,6 +121,21 @@ func (s *session) giveBack() {
 // lose ends the session without its leases.
 func (s *session) lose(cause error) {
 	s.end(fmt.Errorf("%w: %w", execution.ErrLeaseLost, cause))
+}
+
+// lastWords returns a context for a final write. It outlives the session a little, so
+// that the answer to a write under way is heard: that one may have been stored.
+// Whether the lease holds is for the write to find out.
+func (s *session) lastWords(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(s.life, func() {
+		select {
+		case <-ctx.Done():
+		case <-s.Clock.After(lastWord):
+			cancel(context.Cause(s.life))
+		}
+	})
+	return ctx, func() { stop(); cancel(nil) }
 }
 
 // isLost tells whether err says that a lease is no longer held.
