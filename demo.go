@@ -42,28 +42,71 @@ type demo struct {
 	options devOptions
 }
 
-// runDemo applies the samples, waits for the answers, prints them and how to go
-// on. Its error says that not all questions were answered.
-func runDemo(ctx context.Context, out io.Writer, config *rest.Config, o devOptions, databaseURL string) error {
+// errUnanswered says that the samples are there, but not all were answered.
+var errUnanswered = errors.New("not all sample queries are done")
+
+// runDemo starts all modules and asks the sample questions. Its model stands below
+// the modules and lives as long as they do: people go on asking it afterwards.
+func runDemo(ctx context.Context, parts *layers, o devOptions, databaseURL string) error {
+	model, _, err := demomodel.Start(parts.ctx, "127.0.0.1:0", demomodel.Options{})
+	if err != nil {
+		return fmt.Errorf("start the demo model: %w", err)
+	}
+	parts.onStop("demo model", model.Close)
+	config, err := startModules(ctx, parts, o, databaseURL)
+	if err != nil {
+		return err
+	}
 	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return fmt.Errorf("make a client for the demo: %w", err)
 	}
-	d := &demo{out: out, client: c, config: config, options: o}
-	server, _, err := demomodel.Start(ctx, "127.0.0.1:0", demomodel.Options{})
-	if err != nil {
-		return fmt.Errorf("start the demo model: %w", err)
-	}
-	defer func() {
-		if !o.Exit {
-			<-ctx.Done() // people may go on asking
-		}
-		_ = server.Close() // the process is ending
-	}()
-	names, err := d.apply(ctx, server.URL(), server.BaseURL())
-	if err != nil {
+	d := &demo{out: os.Stdout, client: c, config: config, options: o}
+	finished := make(chan error, 1)
+	parts.start("demo", func(ctx context.Context) error {
+		finished <- d.run(ctx, model)
+		<-ctx.Done()
+		return nil
+	})
+	return waitForDemo(ctx, parts, finished, o, databaseURL)
+}
+
+// waitForDemo waits for the demo, and without --exit goes on after it: what was
+// not answered is there to be looked at. A demo without its samples is a failure.
+func waitForDemo(ctx context.Context, parts *layers, finished <-chan error, o devOptions, databaseURL string) error {
+	select {
+	case <-ctx.Done():
+	case err := <-parts.failed:
 		return err
+	case err := <-finished:
+		if err != nil && !errors.Is(err, errUnanswered) {
+			return err
+		}
+		printReady(os.Stdout, o, databaseURL)
+		if o.Exit {
+			return err
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "ark:", oneLine(err))
+		}
 	}
+	return waitForEnd(ctx, parts)
+}
+
+// run applies the samples, waits for the answers and prints them.
+func (d *demo) run(ctx context.Context, model *demomodel.Server) error {
+	names, err := d.apply(ctx, model.URL(), model.BaseURL())
+	if err != nil {
+		return fmt.Errorf("set up the demo: %w", err)
+	}
+	if err := d.show(ctx, names); err != nil {
+		return fmt.Errorf("%w: %w", errUnanswered, err)
+	}
+	return nil
+}
+
+// show waits for the answers and prints them. Its error says which are missing.
+func (d *demo) show(ctx context.Context, names []string) error {
 	failed, err := d.await(ctx, names)
 	if err != nil {
 		return err
@@ -74,9 +117,8 @@ func runDemo(ctx context.Context, out io.Writer, config *rest.Config, o devOptio
 	if err := d.answers(ctx, names); err != nil {
 		return err
 	}
-	printReady(out, o, databaseURL)
 	if len(failed) > 0 {
-		return fmt.Errorf("not all sample queries are done: %s", strings.Join(failed, ", "))
+		return errors.New(strings.Join(failed, ", "))
 	}
 	return nil
 }

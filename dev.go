@@ -170,33 +170,23 @@ func runDev(ctx context.Context, o devOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	api, err := startModules(ctx, parts, o, url)
-	if err != nil {
+	if o.Demo {
+		return runDemo(ctx, parts, o, url)
+	}
+	if _, err := startModules(ctx, parts, o, url); err != nil {
 		return err
 	}
-	finished := make(chan error, 1)
-	if o.Demo {
-		demoCtx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		go func() { finished <- runDemo(demoCtx, os.Stdout, api, o, url) }()
-	} else {
-		printReady(os.Stdout, o, url)
-	}
-	return waitForEnd(ctx, parts, finished, o)
+	printReady(os.Stdout, o, url)
+	return waitForEnd(ctx, parts)
 }
 
-func waitForEnd(ctx context.Context, parts *layers, finished <-chan error, o devOptions) error {
-	for {
-		select {
-		case <-ctx.Done():
-			fmt.Fprintln(os.Stderr, "stopping")
-			return nil
-		case err := <-parts.failed:
-			return err
-		case err := <-finished:
-			if o.Exit || err != nil {
-				return err
-			}
-		}
+// waitForEnd waits for the end of ctx, or a failure.
+func waitForEnd(ctx context.Context, parts *layers) error {
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(os.Stderr, "stopping")
+		return nil
+	case err := <-parts.failed:
+		return err
 	}
 }

@@ -129,15 +129,3 @@ func TestBadStart(t *testing.T) {
 		})
 	}
 }
-
-// TestDemo is the first run of a new user, to its end.
-func TestDemo(t *testing.T) {
-	cmd := exec.Command(programs.ark, "dev", "--demo", "--exit", "--data-dir", dataDir(t), "--port", fmt.Sprint(freePort(t)))
-	cmd.Env = append(os.Environ(), "OPENAI_API_KEY=", "OPENAI_BASE_URL=")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("the demo failed: %v\n%s", err, out)
-	}
-	mustContain(t, string(out), "NAME", "TYPE", "PHASE", "DURATION", "AGE", "done", "KUBECONFIG=", "postgres://", "scripted")
-	mustNotContain(t, string(out), "error")
-}
