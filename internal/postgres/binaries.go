@@ -115,11 +115,11 @@ func inspect(ctx context.Context, dir string) (Binaries, error) {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
 		return Binaries{}, fmt.Errorf("%s has no initdb: %w", dir, err)
 	}
-	cmd, err := command(ctx, filepath.Join(dir, "postgres"), "--version")
+	a, err := serverAccount()
 	if err != nil {
 		return Binaries{}, err
 	}
-	out, err := cmd.Output()
+	out, err := a.command(ctx, filepath.Join(dir, "postgres"), "--version").Output()
 	if err != nil {
 		return Binaries{}, fmt.Errorf("ask %s/postgres for its version: %w", dir, err)
 	}

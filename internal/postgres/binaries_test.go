@@ -1,9 +1,7 @@
 package postgres
 
 import (
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -59,23 +57,5 @@ func TestLockFileHasNoAddresses(t *testing.T) {
 	}
 	if strings.Contains(string(content), "http") || strings.Contains(string(content), `"resolved"`) {
 		t.Error("the lock file names a registry")
-	}
-}
-
-func TestReachable(t *testing.T) {
-	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root runs PostgreSQL as somebody else")
-	}
-	open := dataDir(t)
-	closed := filepath.Join(t.TempDir(), "data") // go test makes it for its own user only
-	if err := os.Chmod(filepath.Dir(closed), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := Reachable(open); err != nil {
-		t.Errorf("%s: %v", open, err)
-	}
-	if err := Reachable(closed); err == nil || !strings.Contains(err.Error(), filepath.Dir(closed)) {
-		t.Errorf("%s: got %v, want an error that names the closed folder", closed, err)
 	}
 }

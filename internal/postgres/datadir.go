@@ -60,19 +60,20 @@ func binariesFor(ctx context.Context, dir string, given Binaries) (Binaries, err
 
 // initialize makes the data directory unless it is there. It is made under
 // another name and renamed, so that what is there is complete, with its password.
-func initialize(ctx context.Context, dir string, b Binaries, sync bool) error {
+func (s *Server) initialize(ctx context.Context) error {
+	dir := s.options.DataDir
 	if _, err := os.Stat(filepath.Join(dir, "PG_VERSION")); err == nil {
 		return nil
 	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty and not a PostgreSQL data directory: choose another folder", dir)
 	}
-	klog.FromContext(ctx).Info("Making a PostgreSQL data directory", "folder", dir, "major", b.Major)
+	klog.FromContext(ctx).Info("Making a PostgreSQL data directory", "folder", dir, "major", s.options.Binaries.Major)
 	tmp := dir + ".new"
 	if err := os.RemoveAll(tmp); err != nil {
 		return fmt.Errorf("remove what an interrupted start left: %w", err)
 	}
-	if err := initdb(ctx, tmp, b, sync); err != nil {
+	if err := s.initdb(ctx, tmp); err != nil {
 		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -84,32 +85,25 @@ func initialize(ctx context.Context, dir string, b Binaries, sync bool) error {
 	return nil
 }
 
-func initdb(ctx context.Context, dir string, b Binaries, sync bool) error {
-	a, err := serverAccount()
-	if err != nil {
-		return err
-	}
+func (s *Server) initdb(ctx context.Context, dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
-	if err := a.own(dir); err != nil {
+	if err := s.account.own(dir); err != nil {
 		return err
 	}
 	// initdb wants an empty folder: the password comes from beside it.
 	secret := dir + ".password"
 	defer func() { _ = os.Remove(secret) }() // after the rename there is nothing to remove
-	if err := writeOwned(a, secret, rand.Text()); err != nil {
+	if err := writeOwned(s.account, secret, rand.Text()); err != nil {
 		return err
 	}
 	args := []string{"--pgdata", dir, "--username", superuser, "--pwfile", secret, "--auth", "scram-sha-256",
 		"--encoding", "UTF8", "--locale", "C", "--no-instructions"}
-	if !sync {
+	if s.options.NoSync {
 		args = append(args, "--no-sync")
 	}
-	cmd, err := command(ctx, b.Path("initdb"), args...)
-	if err != nil {
-		return err
-	}
+	cmd := s.account.command(ctx, s.options.Binaries.Path("initdb"), args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("make a PostgreSQL data directory: %w\n%s", err, out)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -36,10 +37,7 @@ func (s *Server) launch(ctx context.Context) error {
 	}
 	defer func() { _ = log.Close() }() // the server has its own descriptor
 	// Not bound to ctx: the server is stopped in order by Stop.
-	cmd, err := command(context.WithoutCancel(ctx), s.options.Binaries.Path("postgres"), s.arguments()...)
-	if err != nil {
-		return err
-	}
+	cmd := s.account.command(context.WithoutCancel(ctx), s.options.Binaries.Path("postgres"), s.arguments()...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if s.options.DieWithParent {
 		dieWithParent(cmd.SysProcAttr)
@@ -82,16 +80,16 @@ const maxLog = 16 << 20
 func (s *Server) openLog() (*os.File, int64, error) {
 	path := filepath.Join(s.options.DataDir, logFile)
 	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+	info, statErr := os.Stat(path)
+	if statErr == nil && info.Size() > maxLog {
 		flags |= os.O_TRUNC
 	}
 	log, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return nil, 0, fmt.Errorf("open the log of PostgreSQL: %w", err)
 	}
-	a, err := serverAccount()
-	if err == nil {
-		err = a.own(path)
+	if errors.Is(statErr, fs.ErrNotExist) {
+		err = s.account.own(path)
 	}
 	var end int64
 	if err == nil {

@@ -46,6 +46,7 @@ type Options struct {
 // Server is a running PostgreSQL that this process started.
 type Server struct {
 	options  Options
+	account  *account
 	port     int
 	password string
 	lock     *os.File
@@ -57,8 +58,8 @@ type Server struct {
 
 // Start runs a PostgreSQL server over the data directory, which is made if it is
 // missing, and returns when it answers. A server that a killed process left
-// there is stopped first. The errors say what to do: ErrNotFound, ErrVersion, a
-// directory that is not PostgreSQL's, in use, or out of reach.
+// there is stopped first. The errors say what to do: ErrNotFound, ErrVersion,
+// ErrOwner, a directory that is not PostgreSQL's, in use, or out of reach.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	dir, err := filepath.Abs(o.DataDir)
 	if err != nil {
@@ -68,14 +69,18 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of the data directory: %w", err)
 	}
-	if err := Reachable(dir); err != nil {
+	a, err := accountOf(dir)
+	if err == nil {
+		err = a.reachable(dir)
+	}
+	if err != nil {
 		return nil, err
 	}
 	lock, err := lockFile(dir + ".lock")
 	if err != nil {
 		return nil, fmt.Errorf("use data directory %s: %w", dir, err)
 	}
-	s := &Server{options: o, lock: lock}
+	s := &Server{options: o, account: a, lock: lock}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 	}
@@ -88,7 +93,7 @@ func (s *Server) start(ctx context.Context) error {
 	if s.options.Binaries, err = binariesFor(ctx, dir, s.options.Binaries); err != nil {
 		return err
 	}
-	if err := initialize(ctx, dir, s.options.Binaries, !s.options.NoSync); err != nil {
+	if err := s.initialize(ctx); err != nil {
 		return err
 	}
 	if err := StopOrphan(ctx, dir); err != nil {
@@ -123,11 +128,7 @@ func (s *Server) choosePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	a, err := serverAccount()
-	if err != nil {
-		return 0, err
-	}
-	return port, writeOwned(a, path, strconv.Itoa(port))
+	return port, writeOwned(s.account, path, strconv.Itoa(port))
 }
 
 // freePort returns the wanted port, or any with 0, if nobody listens there.
