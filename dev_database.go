@@ -57,7 +57,9 @@ func startDatabase(ctx context.Context, parts *layers, o devOptions) (string, er
 	url := o.DatabaseURL
 	if url == "" {
 		fmt.Fprintln(os.Stderr, "starting PostgreSQL in", filepath.Join(o.DataDir, "postgresql"))
-		server, err := postgres.Start(ctx, postgres.Options{DataDir: filepath.Join(o.DataDir, "postgresql"), Database: "ark"})
+		server, err := postgres.Start(ctx, postgres.Options{
+			DataDir: filepath.Join(o.DataDir, "postgresql"), Database: "ark", Progress: os.Stderr,
+		})
 		if err != nil {
 			return "", fmt.Errorf("start PostgreSQL: %w", err)
 		}

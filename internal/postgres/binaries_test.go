@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"net/http/httptest"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -28,7 +30,7 @@ func TestNPM(t *testing.T) {
 	if _, err := exec.LookPath("npm"); err != nil {
 		t.Skip("npm is not here")
 	}
-	b, err := installWithNPM(t.Context())
+	b, err := installWithNPM(t.Context(), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,10 +41,10 @@ func TestNPM(t *testing.T) {
 	if err := ping(t.Context(), s.URL()); err != nil {
 		t.Error(err)
 	}
-	if _, err := binariesFor(t.Context(), s.options.DataDir, Binaries{Dir: "elsewhere", Major: npmMajor - 1}); err == nil {
+	if _, err := binariesFor(t.Context(), t.Output(), s.options.DataDir, Binaries{Dir: "elsewhere", Major: npmMajor - 1}); err == nil {
 		t.Error("data of another version is accepted")
 	}
-	found, err := binariesFor(t.Context(), s.options.DataDir, Binaries{})
+	found, err := binariesFor(t.Context(), t.Output(), s.options.DataDir, Binaries{})
 	if err != nil || found.Major != npmMajor {
 		t.Errorf("data of PostgreSQL %d is to be opened with %d (%v)", npmMajor, found.Major, err)
 	}
@@ -57,5 +59,29 @@ func TestLockFileHasNoAddresses(t *testing.T) {
 	}
 	if strings.Contains(string(content), "http") || strings.Contains(string(content), `"resolved"`) {
 		t.Error("the lock file names a registry")
+	}
+}
+
+// TestNPMWithoutRegistry is a machine that npm reaches no registry from.
+func TestNPMWithoutRegistry(t *testing.T) {
+	if _, err := exec.LookPath("npm"); err != nil {
+		t.Skip("npm is not here")
+	}
+	pack, err := npmPackage()
+	if err != nil {
+		t.Skip(err)
+	}
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	t.Setenv("npm_config_registry", closed.URL)
+	t.Setenv("npm_config_cache", t.TempDir())
+	dir := filepath.Join(t.TempDir(), "postgresql")
+	var progress strings.Builder
+	err = npmInstall(t.Context(), &progress, dir, pack)
+	if err == nil || !strings.Contains(err.Error(), pack) || !strings.Contains(err.Error(), "ECONNREFUSED") {
+		t.Errorf("got %v, want an error with the reason that npm gives", err)
+	}
+	if !strings.Contains(progress.String(), "installing PostgreSQL") || !strings.Contains(progress.String(), dir) {
+		t.Errorf("said %q", progress.String())
 	}
 }

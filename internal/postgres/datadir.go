@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,13 +28,13 @@ var ErrVersion = errors.New("data directory of another PostgreSQL version")
 
 // binariesFor returns the installation that can open the data directory: the
 // given one, or one that is found; any if there is no data directory yet.
-func binariesFor(ctx context.Context, dir string, given Binaries) (Binaries, error) {
+func binariesFor(ctx context.Context, progress io.Writer, dir string, given Binaries) (Binaries, error) {
 	version, err := os.ReadFile(filepath.Join(dir, "PG_VERSION"))
 	if errors.Is(err, fs.ErrNotExist) {
 		if given.Dir != "" {
 			return given, nil
 		}
-		return Find(ctx)
+		return find(ctx, progress, anyMajor)
 	}
 	if err != nil {
 		return Binaries{}, fmt.Errorf("read the version of the data directory: %w", err)
@@ -42,20 +43,34 @@ func binariesFor(ctx context.Context, dir string, given Binaries) (Binaries, err
 	if err != nil {
 		return Binaries{}, fmt.Errorf("the version of data directory %s is %q: %w", dir, version, err)
 	}
-	if given.Dir == "" {
-		if b, err := FindMajor(ctx, major); err == nil {
+	if given.Dir != "" {
+		if given.Major != major {
+			return Binaries{}, versionError(dir, major, given)
+		}
+		return given, nil
+	}
+	b, _ := installed(ctx, func(m int) bool { return m == major })
+	if b.Dir != "" {
+		return b, nil
+	}
+	if major == npmMajor {
+		if b, err = installWithNPM(ctx, progress); err == nil {
 			return b, nil
 		}
-		if given, err = Find(ctx); err != nil {
-			return Binaries{}, err
-		}
 	}
-	if given.Major != major {
-		return Binaries{}, fmt.Errorf("%w: %s was made by PostgreSQL %d, installed is PostgreSQL %d (%s): "+
-			"install PostgreSQL %d, move the data with pg_upgrade, or choose another folder",
-			ErrVersion, dir, major, given.Major, given.Dir, major)
+	other, _ := installed(ctx, anyMajor)
+	return Binaries{}, errors.Join(versionError(dir, major, other), err)
+}
+
+// versionError says what is to be done about data of another version than what
+// is installed, which may be nothing.
+func versionError(dir string, major int, other Binaries) error {
+	there := "no PostgreSQL is installed"
+	if other.Dir != "" {
+		there = fmt.Sprintf("installed is PostgreSQL %d (%s)", other.Major, other.Dir)
 	}
-	return given, nil
+	return fmt.Errorf("%w: %s was made by PostgreSQL %d, %s: "+
+		"install PostgreSQL %d, move the data with pg_upgrade, or choose another folder", ErrVersion, dir, major, there, major)
 }
 
 // initialize makes the data directory unless it is there. It is made under

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -41,6 +42,8 @@ type Options struct {
 	DieWithParent bool
 	// NoSync makes the data directory without waiting for the disk.
 	NoSync bool
+	// Progress gets a line about what takes long: an installation. nil: nothing.
+	Progress io.Writer
 }
 
 // Server is a running PostgreSQL that this process started.
@@ -66,6 +69,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("resolve the data directory: %w", err)
 	}
 	o.DataDir = dir
+	if o.Progress == nil {
+		o.Progress = io.Discard
+	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of the data directory: %w", err)
 	}
@@ -90,7 +96,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 func (s *Server) start(ctx context.Context) error {
 	dir := s.options.DataDir
 	var err error
-	if s.options.Binaries, err = binariesFor(ctx, dir, s.options.Binaries); err != nil {
+	if s.options.Binaries, err = binariesFor(ctx, s.options.Progress, dir, s.options.Binaries); err != nil {
 		return err
 	}
 	if err := s.initialize(ctx); err != nil {
