@@ -61,7 +61,7 @@ func runDemo(ctx context.Context, parts *layers, o devOptions, databaseURL strin
 	if err != nil {
 		return fmt.Errorf("make a client for the demo: %w", err)
 	}
-	d := &demo{out: os.Stdout, client: c, config: config, options: o}
+	d := &demo{out: stdout, client: c, config: config, options: o}
 	finished := make(chan error, 1)
 	parts.start("demo", func(ctx context.Context) error {
 		finished <- d.run(ctx, model)
@@ -82,12 +82,12 @@ func waitForDemo(ctx context.Context, parts *layers, finished <-chan error, o de
 		if err != nil && !errors.Is(err, errUnanswered) {
 			return err
 		}
-		printReady(os.Stdout, o, databaseURL)
+		printReady(stdout, o, databaseURL)
 		if o.Exit {
 			return err
 		}
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "ark:", oneLine(err))
+			tell("ark:", oneLine(err))
 		}
 	}
 	return waitForEnd(ctx, parts)

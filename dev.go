@@ -176,7 +176,7 @@ func runDev(ctx context.Context, o devOptions) (err error) {
 	if _, err := startModules(ctx, parts, o, url); err != nil {
 		return err
 	}
-	printReady(os.Stdout, o, url)
+	printReady(stdout, o, url)
 	return waitForEnd(ctx, parts)
 }
 
@@ -184,7 +184,7 @@ func runDev(ctx context.Context, o devOptions) (err error) {
 func waitForEnd(ctx context.Context, parts *layers) error {
 	select {
 	case <-ctx.Done():
-		fmt.Fprintln(os.Stderr, "stopping")
+		tell("stopping")
 		return nil
 	case err := <-parts.failed:
 		return err

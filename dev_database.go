@@ -56,9 +56,9 @@ func checkPort(port int) error {
 func startDatabase(ctx context.Context, parts *layers, o devOptions) (string, error) {
 	url := o.DatabaseURL
 	if url == "" {
-		fmt.Fprintln(os.Stderr, "starting PostgreSQL in", filepath.Join(o.DataDir, "postgresql"))
+		tell("starting PostgreSQL in", filepath.Join(o.DataDir, "postgresql"))
 		server, err := postgres.Start(ctx, postgres.Options{
-			DataDir: filepath.Join(o.DataDir, "postgresql"), Database: "ark", Progress: os.Stderr,
+			DataDir: filepath.Join(o.DataDir, "postgresql"), Database: "ark", Progress: stderr,
 		})
 		if err != nil {
 			return "", fmt.Errorf("start PostgreSQL: %w", err)
@@ -66,12 +66,12 @@ func startDatabase(ctx context.Context, parts *layers, o devOptions) (string, er
 		parts.start("PostgreSQL", server.Run)
 		url = server.URL()
 	}
-	if err := waitForDatabase(ctx, os.Stderr, url, o.DatabaseTimeout); err != nil {
+	if err := waitForDatabase(ctx, stderr, url, o.DatabaseTimeout); err != nil {
 		return "", err
 	}
 	applied, err := goose.Up(ctx, url)
 	for _, m := range applied {
-		fmt.Fprintln(os.Stderr, "applied the migration", m.Name)
+		tell("applied the migration", m.Name)
 	}
 	return url, err
 }

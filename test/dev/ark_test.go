@@ -62,6 +62,7 @@ type dev struct {
 	port    int
 	args    []string
 	cmd     *exec.Cmd
+	stdout  *os.File // nil: the log
 	log     *lockedBuffer
 	exited  chan error
 }
@@ -126,6 +127,9 @@ func (d *dev) start() {
 	d.cmd = exec.Command(programs.ark, args...)
 	d.log = &lockedBuffer{}
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
+	if d.stdout != nil {
+		d.cmd.Stdout = d.stdout
+	}
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatalf("start ark dev: %v", err)

@@ -1,0 +1,61 @@
+package dev_test
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// mustBeGone fails if the PostgreSQL that the program ran outlives it.
+func mustBeGone(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("PostgreSQL, process %d, was left running (%v)", pid, err)
+	}
+}
+
+// TestClosedTerminal sends what the kernel and then the shell send to a program
+// whose terminal is closed.
+func TestClosedTerminal(t *testing.T) {
+	d := startDev(t)
+	pid := postmasterPID(t, d.dataDir)
+	for range 2 {
+		if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.waitExit(time.Minute); err != nil {
+		t.Errorf("it ended with %v:\n%s", err, d.log)
+	}
+	mustBeGone(t, pid)
+}
+
+// TestNobodyReads is `ark dev --demo | head -0`: the program goes on, and stops in
+// order when it is asked to.
+func TestNobodyReads(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = writer.Close() })
+	t.Setenv("OPENAI_API_KEY", "")
+	t.Setenv("OPENAI_BASE_URL", "")
+	d := &dev{t: t, dataDir: dataDir(t), port: freePort(t), args: []string{"--demo"}, stdout: writer}
+	d.start()
+	d.waitReady()
+	d.eventually(time.Minute, "the last sample is there", func() error {
+		_, err := d.try("", "wait", "--for=condition=Completed", "query", "--all", "--timeout=60s")
+		return err
+	})
+	pid := postmasterPID(t, d.dataDir)
+	if err := d.stop(); err != nil {
+		t.Errorf("it ended with %v:\n%s", err, d.log)
+	}
+	mustNotContain(t, d.log.String(), "ark: ")
+	mustBeGone(t, pid)
+}
