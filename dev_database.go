@@ -69,6 +69,9 @@ func startDatabase(ctx context.Context, parts *layers, o devOptions) (string, er
 	if err := waitForDatabase(ctx, stderr, url, o.DatabaseTimeout); err != nil {
 		return "", err
 	}
+	if err := startSession(ctx, parts, url); err != nil {
+		return "", err
+	}
 	applied, err := goose.Up(ctx, url)
 	for _, m := range applied {
 		tell("applied the migration", m.Name)

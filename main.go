@@ -19,14 +19,15 @@ import (
 // logFlags are klog's settings, of which users see the verbosity.
 var logFlags = flag.NewFlagSet("log", flag.ContinueOnError)
 
-// logToFile sends the log to a file and leaves errors on standard error, for a
-// command that talks to a person. With -v everything stays on standard error.
+// logToFile sends the log to a file, for a command that talks to a person: while
+// the database is away, errors come by the hundred. With -v all of it stays on
+// standard error.
 func logToFile(file string) error {
 	if logFlags.Lookup("v").Value.String() != "0" {
 		return nil
 	}
 	settings := []struct{ name, value string }{
-		{"logtostderr", "false"}, {"stderrthreshold", "ERROR"}, {"log_file", file}, {"log_file_max_size", "64"},
+		{"logtostderr", "false"}, {"stderrthreshold", "FATAL"}, {"log_file", file}, {"log_file_max_size", "64"},
 	}
 	for _, s := range settings {
 		if err := logFlags.Set(s.name, s.value); err != nil {
