@@ -66,6 +66,15 @@ func testQueryBirth(t *testing.T, f *fixture) {
 	if n := f.queued(t, ns); n != 0 {
 		t.Errorf("%d entries in the queue after its end", n)
 	}
+	for _, phase := range []string{`"queued"`, `"error"`, "null"} {
+		_, err := client.Resource(ark("queries")).Namespace(ns).Patch(t.Context(), "asked", types.MergePatchType, []byte(`{"status":{"phase":`+phase+`}}`), metav1.PatchOptions{}, "status")
+		if !apierrors.IsInvalid(err) {
+			t.Errorf("done, then %s: %v", phase, err)
+		}
+		contains(t, err, "status.phase", "Forbidden", "done")
+	}
+	amended := `{"status":{"response":{"content":"43"}}}`
+	must(client.Resource(ark("queries")).Namespace(ns).Patch(t.Context(), "asked", types.MergePatchType, []byte(amended), metav1.PatchOptions{}, "status"))(t)
 	// A dry run leaves the queue alone too.
 	o.SetName("dry")
 	must(client.Resource(ark("queries")).Namespace(ns).Create(t.Context(), o, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}))(t)

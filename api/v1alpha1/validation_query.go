@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"bytes"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -41,6 +42,18 @@ func ValidateQueryStatus(q *Query) field.ErrorList {
 		errs = append(errs, validateTarget(q.Status.Response.Target, path.Child("response", "target"))...)
 	}
 	return append(errs, ValidateConditions(q.Status.Conditions)...)
+}
+
+// ValidateQueryStatusUpdate checks a new status of a Query against the one before.
+// A Query that has ended stays as it ended: any other phase would have it executed
+// again. Who wants a new answer creates a new Query.
+func ValidateQueryStatusUpdate(q, old *Query) field.ErrorList {
+	errs := ValidateQueryStatus(q)
+	if before := old.Status.Phase; before.IsTerminal() && q.Status.Phase != before {
+		errs = append(errs, field.Forbidden(field.NewPath("status", "phase"),
+			fmt.Sprintf("the Query has ended as %s: create a new one to ask again", before)))
+	}
+	return errs
 }
 
 func validateTarget(t *QueryTarget, path *field.Path) field.ErrorList {

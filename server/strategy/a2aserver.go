@@ -21,7 +21,7 @@ func a2aServers() Kind {
 		copySpec:       func(to, from T) { to.Spec = from.Spec },
 		copyStatus:     func(to, from T) { to.Status = from.Status },
 		validate:       v1prealpha1.ValidateA2AServer,
-		validateStatus: func(o T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
+		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Ready", "Whether the server's agents can be used", func(o T) string {

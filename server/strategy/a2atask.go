@@ -5,6 +5,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/table"
@@ -25,7 +26,7 @@ func a2aTasks() Kind {
 			o.Status = v1alpha1.A2ATaskStatus{Phase: v1alpha1.A2ATaskPending}
 		},
 		validate:       v1alpha1.ValidateA2ATask,
-		validateStatus: v1alpha1.ValidateA2ATaskStatus,
+		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateA2ATaskStatus(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Query", "Query that the task is for", func(o T) string { return o.Spec.QueryRef.Name }),

@@ -25,7 +25,7 @@ func agents() Kind {
 			canonicalExtension(o.Spec.OutputSchema)
 		},
 		validate:       v1alpha1.ValidateAgent,
-		validateStatus: func(o T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
+		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
 		warnings:       func(o T) []string { return v1alpha1.MigrationWarnings(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),

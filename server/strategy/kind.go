@@ -77,10 +77,11 @@ type kind[T table.Object] struct {
 	// prepare migrates deprecated fields and makes equal things look equal; old is
 	// nil at creation (a typed nil). May be nil.
 	prepare func(obj, old T, now metav1.Time)
-	// validate checks the object, validateUpdate the change; may be nil.
+	// validate checks the object, validateUpdate the change, validateStatus a change
+	// of the status; may be nil.
 	validate       func(T) field.ErrorList
 	validateUpdate func(obj, old T) field.ErrorList
-	validateStatus func(T) field.ErrorList
+	validateStatus func(obj, old T) field.ErrorList
 	// warnings for whoever wrote the object; may be nil.
 	warnings func(T) []string
 	// fields that selectors may ask for beside name and namespace; may be nil.

@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/table"
@@ -20,7 +21,7 @@ func mcpServers() Kind {
 		copySpec:       func(to, from T) { to.Spec = from.Spec },
 		copyStatus:     func(to, from T) { to.Status = from.Status },
 		validate:       v1alpha1.ValidateMCPServer,
-		validateStatus: v1alpha1.ValidateMCPServerStatus,
+		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateMCPServerStatus(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Available", "Whether the server answers", func(o T) string {

@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/table"
@@ -19,7 +20,7 @@ func memories() Kind {
 		copySpec:       func(to, from T) { to.Spec = from.Spec },
 		copyStatus:     func(to, from T) { to.Status = from.Status },
 		validate:       v1alpha1.ValidateMemory,
-		validateStatus: v1alpha1.ValidateMemoryStatus,
+		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateMemoryStatus(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Phase", "State of the memory", func(o T) string { return string(o.Status.Phase) }),

@@ -31,7 +31,7 @@ func queries() Kind {
 		born:           queryBorn,
 		prepare:        prepareQuery,
 		validate:       v1alpha1.ValidateQuery,
-		validateStatus: v1alpha1.ValidateQueryStatus,
+		validateStatus: v1alpha1.ValidateQueryStatusUpdate,
 		warnings:       func(o T) []string { return v1alpha1.MigrationWarnings(o) },
 		fields:         func(o T) fields.Set { return v1alpha1.SelectableFields(o) },
 		columns: []table.Column[T]{

@@ -29,12 +29,12 @@ func (s statusStrategy[T]) PrepareForUpdate(_ context.Context, o, oldObject runt
 	obj.SetOwnerReferences(old.GetOwnerReferences())
 }
 
-// ValidateUpdate checks the status.
-func (s statusStrategy[T]) ValidateUpdate(_ context.Context, o, _ runtime.Object) field.ErrorList {
+// ValidateUpdate checks the status and how it changes.
+func (s statusStrategy[T]) ValidateUpdate(_ context.Context, o, oldObject runtime.Object) field.ErrorList {
 	if s.kind.validateStatus == nil {
 		return nil
 	}
-	return s.kind.validateStatus(o.(T))
+	return s.kind.validateStatus(o.(T), oldObject.(T))
 }
 
 // WarningsOnUpdate is empty: who writes a status did not write the spec.

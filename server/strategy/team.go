@@ -22,7 +22,7 @@ func teams() Kind {
 		copyStatus:     func(to, from T) { to.Status = from.Status },
 		prepare:        func(o, _ T, _ metav1.Time) { v1alpha1.MigrateTeam(o) },
 		validate:       v1alpha1.ValidateTeam,
-		validateStatus: func(o T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
+		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
 		warnings:       func(o T) []string { return v1alpha1.MigrationWarnings(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),

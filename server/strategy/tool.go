@@ -23,7 +23,7 @@ func tools() Kind {
 		copyStatus:     func(to, from T) { to.Status = from.Status },
 		prepare:        func(o, _ T, _ metav1.Time) { canonicalExtension(o.Spec.InputSchema) },
 		validate:       v1alpha1.ValidateTool,
-		validateStatus: func(o T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
+		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
 		fields:         func(o T) fields.Set { return v1alpha1.SelectableFields(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),
