@@ -145,8 +145,11 @@ func (o *devOptions) logFile() string { return filepath.Join(o.DataDir, "ark.log
 
 func (o *devOptions) kubeconfig() string { return filepath.Join(o.DataDir, "kubeconfig") }
 
-// runDev starts everything, waits for the end of ctx, a failure, or the end of
-// the demo, and stops everything.
+// errInterrupted says that --exit was to wait for answers, and did not.
+var errInterrupted = errors.New("interrupted before the questions were answered")
+
+// runDev runs everything, and stops everything at the end of ctx, a failure, or
+// the end of the demo.
 func runDev(ctx context.Context, o devOptions) (err error) {
 	unlock, err := lockDataDir(o.DataDir)
 	if err != nil {
@@ -163,6 +166,22 @@ func runDev(ctx context.Context, o devOptions) (err error) {
 			err = errors.Join(err, stopErr)
 		}
 	}()
+	err = startDev(ctx, parts, o)
+	if ctx.Err() == nil {
+		return err
+	}
+	tell("stopping")
+	if err != nil { // who was asked to stop did not fail at what that cut off
+		klog.InfoS("Stopping in the middle", "what", err.Error())
+	}
+	if o.Exit {
+		return errInterrupted
+	}
+	return nil
+}
+
+// startDev starts everything and waits for the end.
+func startDev(ctx context.Context, parts *layers, o devOptions) error {
 	if err := checkPort(o.Port); err != nil {
 		return err
 	}
@@ -184,7 +203,6 @@ func runDev(ctx context.Context, o devOptions) (err error) {
 func waitForEnd(ctx context.Context, parts *layers) error {
 	select {
 	case <-ctx.Done():
-		tell("stopping")
 		return nil
 	case err := <-parts.failed:
 		return err

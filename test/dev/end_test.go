@@ -3,6 +3,7 @@ package dev_test
 import (
 	"errors"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -58,4 +59,30 @@ func TestNobodyReads(t *testing.T) {
 	}
 	mustNotContain(t, d.log.String(), "ark: ")
 	mustBeGone(t, pid)
+}
+
+// TestInterruptedStart stops a first start in the middle: that is no failure, and
+// the next start completes it.
+func TestInterruptedStart(t *testing.T) {
+	d := &dev{t: t, dataDir: dataDir(t), port: freePort(t)}
+	d.start()
+	d.waitPrinted("starting PostgreSQL")
+	if err := d.stop(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	lines := strings.Split(strings.TrimSpace(d.log.String()), "\n")
+	if lines[len(lines)-1] != "stopping" {
+		t.Errorf("it printed:\n%s", d.log)
+	}
+	mustNotContain(t, d.log.String(), "ark: ")
+	d.start()
+	d.waitPrinted("Ctrl-C stops everything")
+	if err := d.stop(); err != nil {
+		t.Errorf("it ended with %v:\n%s", err, d.log)
+	}
+	// An ordinary end has nothing to say but that it comes.
+	_, after, _ := strings.Cut(d.log.String(), "Ctrl-C stops everything; the data stays.\n")
+	if after != "stopping\n" {
+		t.Errorf("at the end it printed:\n%s", after)
+	}
 }
