@@ -63,14 +63,17 @@ func printReady(out io.Writer, o devOptions, databaseURL string) {
 Ark serves on https://127.0.0.1:%d. In another terminal:
 
   export KUBECONFIG=%s
-  export ARK_DATABASE_URL='%s'
+  export ARK_DATABASE_URL=%s
 
   kubectl get queries
   psql "$ARK_DATABASE_URL" -c 'SELECT name, phase, waited, ran FROM observe.queries'
 
 The log is in %s.
-`, o.Port, o.kubeconfig(), databaseURL, o.logFile())
+`, o.Port, quote(o.kubeconfig()), quote(databaseURL), o.logFile())
 	if !o.Exit {
 		_, _ = fmt.Fprintln(out, "Ctrl-C stops everything; the data stays.")
 	}
 }
+
+// quote makes one word of a text for any shell, whatever stands in it.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
