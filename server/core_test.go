@@ -148,6 +148,9 @@ func testEvents(t *testing.T, f *fixture) {
 	if !apierrors.IsBadRequest(err) {
 		t.Errorf("a field that cannot be selected: %v", err)
 	}
+	contains(t, err, "message", "involvedObject.name", "metadata.name")
+	_, err = f.dynamic.Resource(ark("queries")).Namespace(ns).List(t.Context(), metav1.ListOptions{FieldSelector: "spec.input=x"})
+	contains(t, err, "spec.input", "metadata.name", "spec.target.name", "status.phase")
 	_, err = events.CreateWithEventNamespace(&corev1.Event{ObjectMeta: metav1.ObjectMeta{Name: "c", Namespace: ns}, InvolvedObject: corev1.ObjectReference{Namespace: "elsewhere"}})
 	contains(t, err, "involvedObject.namespace")
 	var table metav1.Table

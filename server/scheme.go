@@ -52,12 +52,7 @@ func addCoreToScheme(s *runtime.Scheme) error {
 		"Namespace": {"status.phase": ""},
 		"Secret":    {"type": ""},
 	} {
-		err := s.AddFieldLabelConversionFunc(corev1.SchemeGroupVersion.WithKind(kind), func(label, value string) (string, string, error) {
-			if selectable.Has(label) {
-				return label, value, nil
-			}
-			return runtime.DefaultMetaV1FieldSelectorConversion(label, value)
-		})
+		err := s.AddFieldLabelConversionFunc(corev1.SchemeGroupVersion.WithKind(kind), v1alpha1.SelectOnly(selectable))
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,8 @@ package v1alpha1
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -42,16 +44,21 @@ func SelectableFields(obj runtime.Object) fields.Set {
 // addFieldLabels lets field selectors name the selectable fields of each kind.
 func addFieldLabels(scheme *runtime.Scheme) error {
 	for kind, obj := range map[string]runtime.Object{"Query": &Query{}, "Tool": &Tool{}} {
-		selectable := SelectableFields(obj)
-		convert := func(label, value string) (string, string, error) {
-			if selectable.Has(label) {
-				return label, value, nil
-			}
-			return runtime.DefaultMetaV1FieldSelectorConversion(label, value)
-		}
-		if err := scheme.AddFieldLabelConversionFunc(GroupVersion.WithKind(kind), convert); err != nil {
+		if err := scheme.AddFieldLabelConversionFunc(GroupVersion.WithKind(kind), SelectOnly(SelectableFields(obj))); err != nil {
 			return fmt.Errorf("register the selectable fields of %s: %w", kind, err)
 		}
 	}
 	return nil
+}
+
+// SelectOnly lets field selectors name the given fields beside name and namespace.
+// Its error lists them all; Kubernetes' own knows of the last two only.
+func SelectOnly(selectable fields.Set) runtime.FieldLabelConversionFunc {
+	known := append([]string{"metadata.name", "metadata.namespace"}, slices.Sorted(maps.Keys(selectable))...)
+	return func(label, value string) (string, string, error) {
+		if slices.Contains(known, label) {
+			return label, value, nil
+		}
+		return "", "", fmt.Errorf("%q is not a known field selector: only %q", label, known)
+	}
 }
