@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +77,25 @@ func testNamespaces(t *testing.T, f *fixture) {
 	})
 	if ns := must(namespaces.Get(t.Context(), name, metav1.GetOptions{}))(t); ns.Status.Phase != corev1.NamespaceTerminating {
 		t.Errorf("while it is emptied it is %s", ns.Status.Phase)
+	}
+	eventually(t, "it says what it waits for", func(ctx context.Context) error {
+		ns, err := namespaces.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		said := map[corev1.NamespaceConditionType]string{}
+		for _, c := range ns.Status.Conditions {
+			said[c.Type] = string(c.Status) + " " + c.Reason + ": " + c.Message
+		}
+		if !strings.Contains(said[corev1.NamespaceContentRemaining], "True SomeResourcesRemain: Some resources are remaining: agents.ark.mckinsey.com has 1 ") ||
+			!strings.Contains(said[corev1.NamespaceFinalizersRemaining], "True SomeFinalizersRemain: Some content in the namespace has finalizers remaining: example.com/wait in 1 ") {
+			return fmt.Errorf("it says %v", said)
+		}
+		return nil
+	})
+	labelled := must(namespaces.Patch(t.Context(), name, types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`), metav1.PatchOptions{}))(t)
+	if ns := must(namespaces.Get(t.Context(), name, metav1.GetOptions{}))(t); ns.UID != labelled.UID || ns.ResourceVersion != labelled.ResourceVersion {
+		t.Errorf("nothing has changed since its labels, and yet it was written")
 	}
 	must(agents.Patch(t.Context(), "held", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}))(t)
 	eventually(t, "the namespace is gone", func(ctx context.Context) error {

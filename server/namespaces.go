@@ -10,7 +10,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/endpoints/request"
@@ -153,13 +152,17 @@ func (c *namespaceController) finalize(ctx context.Context, name string) error {
 	if !ok || ns.DeletionTimestamp == nil {
 		return nil
 	}
-	for _, kind := range c.registries {
-		if !kind.Namespaced() {
-			continue
-		}
-		if err := empty(request.WithNamespace(ctx, name), kind); err != nil {
+	left, err := c.empty(ctx, name)
+	if err != nil {
+		return err
+	}
+	if len(left.objects) > 0 || len(ns.Finalizers) > 0 {
+		if err := c.report(ctx, ns, left); err != nil {
 			return err
 		}
+	}
+	if len(left.objects) > 0 {
+		return fmt.Errorf("some objects are left: %s", tally(left.objects, "has"))
 	}
 	namespaces, ok := c.served().Storage["namespaces"].(*strategy.NamespaceREST)
 	if !ok {
@@ -171,20 +174,22 @@ func (c *namespaceController) finalize(ctx context.Context, name string) error {
 	return nil
 }
 
-// empty deletes all objects of a kind in the namespace of ctx, and says whether
-// some are left.
-func empty(ctx context.Context, kind *strategy.Served) error {
-	everything := &internalversion.ListOptions{}
-	_, err := kind.Store.DeleteCollection(ctx, rest.ValidateAllObjectFunc, &metav1.DeleteOptions{}, everything)
-	if err != nil {
-		return fmt.Errorf("delete %s: %w", kind.Resource(), err)
+// empty deletes everything in a namespace, and returns what is left all the same.
+func (c *namespaceController) empty(ctx context.Context, name string) (*remains, error) {
+	ctx = request.WithNamespace(ctx, name)
+	left := &remains{objects: map[string]int64{}, finalizers: map[string]int64{}}
+	for _, kind := range c.registries {
+		if !kind.Namespaced() {
+			continue
+		}
+		everything := &internalversion.ListOptions{}
+		_, err := kind.Store.DeleteCollection(ctx, rest.ValidateAllObjectFunc, &metav1.DeleteOptions{}, everything)
+		if err != nil {
+			return nil, fmt.Errorf("delete %s: %w", kind.Resource(), err)
+		}
+		if err := left.add(ctx, kind); err != nil {
+			return nil, err
+		}
 	}
-	left, err := kind.Store.List(ctx, &internalversion.ListOptions{Limit: 1})
-	if err != nil {
-		return fmt.Errorf("list %s: %w", kind.Resource(), err)
-	}
-	if meta.LenList(left) > 0 {
-		return fmt.Errorf("some %s are left", kind.Resource())
-	}
-	return nil
+	return left, nil
 }

@@ -43,6 +43,9 @@ var (
 )
 
 func newNamespaceREST(store *genericregistry.Store, o Options) rest.Storage {
+	// An update of a Terminating namespace, of its labels say, does not remove it
+	// either: there is something in it.
+	store.ShouldDeleteDuringUpdate = func(context.Context, string, runtime.Object, runtime.Object) bool { return false }
 	return &NamespaceREST{registry: store, store: store, clock: o.Clock}
 }
 
