@@ -189,6 +189,11 @@ func testDescribe(t *testing.T, d *dev, ns string) {
 func testExplain(t *testing.T, d *dev, _ string) {
 	mustContain(t, d.kubectl(t, "", "explain", "query.spec.target"), "GROUP:", "ark.mckinsey.com", "name", "-required-", "type")
 	mustContain(t, d.kubectl(t, "", "explain", "agent.spec.tools", "--recursive"), "partial", "parameters", "valueFrom")
+	schema := d.kubectl(t, "", "explain", "agent.spec.outputSchema")
+	mustContain(t, schema, "JSON schema that the Agent", "Any object, kept as it is written.")
+	if lines := strings.Count(schema, "\n"); lines > 20 {
+		t.Errorf("it takes %d lines:\n%s", lines, schema)
+	}
 }
 
 func testApply(t *testing.T, d *dev, ns string) {
