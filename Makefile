@@ -8,6 +8,8 @@ ARGS ?=
 PACKAGES = $$(go list ./... | grep -v /gen/)
 # What is tested again under the race detector.
 RACE_PACKAGES = $$(go list ./... | grep -v -e /gen/ -e /test/)
+# Every shell script, with or without a suffix.
+SCRIPTS = $$($(TOOL) shfmt -f .)
 
 .PHONY: help
 help: ## List the targets
@@ -45,6 +47,8 @@ race: $(REPORT) ## Run our packages under the race detector, conformance include
 .PHONY: lint
 lint: ## Check style, import directions and shell scripts
 	$(TOOL) golangci-lint run ./...
+	$(TOOL) shfmt -i 2 -d $(SCRIPTS)
+	for script in $(SCRIPTS); do bash -n $$script || exit 1; done
 
 .PHONY: plans
 plans: ## Write the golden plan of every statement anew (sql/plans)

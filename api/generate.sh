@@ -22,33 +22,33 @@ tool deepcopy-gen --go-header-file "$header" --output-file zz_generated.deepcopy
 # they are methods; those of other modules are there already.
 echo "generate: OpenAPI definitions"
 upstream=(
-    k8s.io/api/core/v1
-    k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1
-    k8s.io/apimachinery/pkg/api/resource
-    k8s.io/apimachinery/pkg/apis/meta/v1
-    k8s.io/apimachinery/pkg/runtime
-    k8s.io/apimachinery/pkg/util/intstr
-    k8s.io/apimachinery/pkg/version
+  k8s.io/api/core/v1
+  k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1
+  k8s.io/apimachinery/pkg/api/resource
+  k8s.io/apimachinery/pkg/apis/meta/v1
+  k8s.io/apimachinery/pkg/runtime
+  k8s.io/apimachinery/pkg/util/intstr
+  k8s.io/apimachinery/pkg/version
 )
 readonly_flags=()
 for package in "${upstream[@]}"; do readonly_flags+=(--readonly-pkg "$package"); done
 tool openapi-gen --go-header-file "$header" \
-    --output-dir "$work/openapi" --output-pkg $module/gen/openapi --output-file zz_generated.openapi.go \
-    --output-model-name-file zz_generated.model_name.go --report-filename "$work/violations" \
-    "${readonly_flags[@]}" "${upstream[@]}" "${types[@]}"
+  --output-dir "$work/openapi" --output-pkg $module/gen/openapi --output-file zz_generated.openapi.go \
+  --output-model-name-file zz_generated.model_name.go --report-filename "$work/violations" \
+  "${readonly_flags[@]}" "${upstream[@]}" "${types[@]}"
 # (names_match wants baseURL; the spelling of field names is given: baseUrl.)
 if grep "$module" "$work/violations" | grep -v names_match; then
-    echo "generate: the lines above break the rules of Kubernetes APIs" >&2
-    exit 1
+  echo "generate: the lines above break the rules of Kubernetes APIs" >&2
+  exit 1
 fi
 
 echo "generate: apply configurations"
 core=k8s.io/api/core/v1
 core_apply=k8s.io/client-go/applyconfigurations/core/v1
 tool applyconfiguration-gen --go-header-file "$header" \
-    --output-dir "$work/applyconfiguration" --output-pkg $module/gen/applyconfiguration \
-    --external-applyconfigurations "$core.SecretKeySelector:$core_apply,$core.ConfigMapKeySelector:$core_apply" \
-    "${types[@]}"
+  --output-dir "$work/applyconfiguration" --output-pkg $module/gen/applyconfiguration \
+  --external-applyconfigurations "$core.SecretKeySelector:$core_apply,$core.ConfigMapKeySelector:$core_apply" \
+  "${types[@]}"
 
 echo "generate: CustomResourceDefinitions"
 tool controller-gen crd paths="${types[0]}" paths="${types[1]}" output:crd:artifacts:config="$work/crd"
@@ -68,6 +68,6 @@ GO
 
 # Only a whole run replaces what was there.
 for folder in openapi applyconfiguration crd; do
-    rm -rf "gen/$folder"
-    cp -R "$work/$folder" "gen/$folder"
+  rm -rf "gen/$folder"
+  cp -R "$work/$folder" "gen/$folder"
 done
