@@ -119,6 +119,8 @@ func (o *devOptions) complete() error {
 		return fmt.Errorf("--port: %d is not a port", o.Port)
 	case o.Concurrency < 1:
 		return fmt.Errorf("--concurrency: %d, must be at least 1", o.Concurrency)
+	case o.LeaseDuration < time.Second:
+		return fmt.Errorf("--lease-duration: %s, must be at least 1s", o.LeaseDuration)
 	case o.Exit && !o.Demo:
 		return errors.New("--exit goes with --demo")
 	}

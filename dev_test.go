@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestPrivateRanges(t *testing.T) {
@@ -22,7 +23,7 @@ func TestPrivateRanges(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv(privateRangesVariable, tt.variable)
-			o := devOptions{DataDir: t.TempDir(), Port: 1, Modules: []string{moduleServer}, Concurrency: 1}
+			o := devOptions{DataDir: t.TempDir(), Port: 1, Modules: []string{moduleServer}, Concurrency: 1, LeaseDuration: time.Second}
 			cmd := newDevCommand()
 			cmd.ResetFlags()
 			o.addFlags(cmd.Flags())
