@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"k8s.io/klog/v2"
+
+	"mckinsey.com/ark/gen/db"
+	"mckinsey.com/ark/internal/postgres"
 )
 
 const (
@@ -35,7 +39,27 @@ func startSession(ctx context.Context, parts *layers, url string) error {
 	if err := s.check(ctx); err != nil {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
+	if err := s.checkVersion(ctx); err != nil {
+		return errors.Join(err, s.close(context.WithoutCancel(ctx)))
+	}
 	parts.start("database session", s.run)
+	return nil
+}
+
+// checkVersion refuses a server that lacks what our statements use.
+func (s *session) checkVersion(ctx context.Context) error {
+	version, err := db.New().GetServerVersion(ctx, s.conn)
+	if err != nil {
+		return fmt.Errorf("ask the database for its version: %w", err)
+	}
+	return versionFits(version)
+}
+
+// versionFits takes major and minor as one number.
+func versionFits(version int32) error {
+	if major := version / 10000; major < postgres.OldestMajor {
+		return fmt.Errorf("the database is PostgreSQL %d, and ark needs %d or newer", major, postgres.OldestMajor)
+	}
 	return nil
 }
 
