@@ -76,7 +76,7 @@ the data folder: started again, it finds everything. Ctrl-C stops all of it.`,
 
 func (o *devOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.DataDir, "data-dir", o.DataDir, "folder for the database, certificates and the kubeconfig (default $XDG_DATA_HOME/ark or ~/.local/share/ark; /var/lib/ark for root)")
-	f.StringVar(&o.DatabaseURL, "database-url", o.DatabaseURL, "PostgreSQL 15 or newer to use, as postgres://user:password@host/database (default: one that ark runs itself in the data folder)")
+	f.StringVar(&o.DatabaseURL, "database-url", o.DatabaseURL, "PostgreSQL 15 or newer to use, as postgres://user:password@host/database, not behind a transaction pooler (default: one that ark runs itself in the data folder)")
 	f.DurationVar(&o.DatabaseTimeout, "database-timeout", o.DatabaseTimeout, "how long to wait for the database at the start")
 	f.IntVar(&o.Port, "port", o.Port, "port of the API server on 127.0.0.1")
 	f.StringSliceVar(&o.Modules, "modules", o.Modules, "what to run: server (always needed), controllers, workers")

@@ -256,6 +256,18 @@ type Querier interface {
 	//      enqueued_at = excluded.enqueued_at, wait_ms = excluded.wait_ms, wait_until = excluded.wait_until
 	//  WHERE queue.uid <> excluded.uid
 	Enqueue(ctx context.Context, db DBTX, arg EnqueueParams) error
+	// The session of this database that holds the lock, by the name that it gave
+	// itself. Plan: the functions that list locks and sessions, joined by process.
+	//
+	//  SELECT coalesce(s.application_name, '')::text AS application_name
+	//  FROM pg_catalog.pg_locks l
+	//  JOIN pg_catalog.pg_stat_activity s ON s.pid = l.pid
+	//  WHERE s.datname = current_database() AND l.locktype = 'advisory' AND l.granted
+	//      AND l.classid = (($1::bigint >> 32) & 4294967295)::oid
+	//      AND l.objid = ($1::bigint & 4294967295)::oid
+	//      AND l.objsubid = 1
+	//  LIMIT 1
+	GetAdvisoryLockHolder(ctx context.Context, db DBTX, key int64) (string, error)
 	// Plan: the one row, by primary key.
 	//
 	//  SELECT coalesce(r.cluster_uid, '')::text AS cluster_uid
@@ -795,6 +807,11 @@ type Querier interface {
 	//  ) AS i (resource, parent, lost)
 	//  WHERE c.resource = i.resource AND c.parent = i.parent
 	SubtractCounts(ctx context.Context, db DBTX, arg SubtractCountsParams) error
+	// Takes a lock that ends with the session; false if another session of this
+	// database holds it. Plan: no table.
+	//
+	//  SELECT pg_try_advisory_lock($1::bigint)::boolean AS taken
+	TryAdvisoryLock(ctx context.Context, db DBTX, key int64) (bool, error)
 }
 
 var _ Querier = (*Queries)(nil)

@@ -145,3 +145,20 @@ func (d *dev) waitPrinted(text string) {
 		return nil
 	})
 }
+
+// TestOneDevADatabase has two of them, with data folders of their own, over one
+// database: the second says who is there, until that one is gone.
+func TestOneDevADatabase(t *testing.T) {
+	database := pgtest.Empty(t)
+	first := startDev(t, "--database-url", database)
+	second := &dev{t: t, dataDir: dataDir(t), port: freePort(t), args: []string{"--database-url", database}}
+	second.start()
+	if err := second.waitExit(time.Minute); err == nil {
+		t.Error("it ended well")
+	}
+	lines := strings.Split(strings.TrimSpace(second.log.String()), "\n")
+	mustContain(t, lines[len(lines)-1], "ark: ", "another ark dev uses the database", fmt.Sprintf("dev %d since ", first.cmd.Process.Pid))
+	first.kill()
+	second.start()
+	second.waitReady()
+}
