@@ -140,6 +140,8 @@ func (u *Subscription) take() (items []Item, lagging bool, err error) {
 	u.queue, u.bytes = nil, 0
 	switch {
 	case len(items) > 0:
+		// A word on progress that waited is old news now.
+		u.reported = max(u.reported, items[len(items)-1].RV)
 	case u.err != nil:
 		return nil, false, u.err
 	case u.wantsProgress && !u.lagging && u.reached > u.reported:
@@ -265,6 +267,7 @@ func (u *Subscription) advance(events []*Event, upTo int64) []Item {
 	} else {
 		u.resume = events[len(events)-1].RV
 	}
+	u.reported = max(u.reported, u.resume)
 	u.page = u.page.next(events)
 	return items
 }

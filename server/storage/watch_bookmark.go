@@ -45,12 +45,14 @@ func (w *watcher) keepUp(sub *store.Subscription) error {
 		return nil // there are events to send first
 	}
 	w.scheduleBookmark()
-	return w.sendBookmark(max(position, w.sent), false)
+	return w.sendBookmark(position, false)
 }
 
 // sendBookmark tells the client that it has seen everything up to a revision;
-// end: and that the initial events end here.
+// end: and that the initial events end here. It never says less than was sent: a
+// watch cache takes the revision as it comes, and would fall behind its content.
 func (w *watcher) sendBookmark(rv int64, end bool) error {
+	rv = max(rv, w.sent)
 	obj := w.newFunc()
 	if err := w.versioner.UpdateObject(obj, uint64(rv)); err != nil {
 		return fmt.Errorf("set revision of bookmark: %w", err)
