@@ -36,10 +36,10 @@ func newBatch(s *Store, writes []*pending) *batch {
 		standing: map[int]db.CheckObjectsRow{}, held: map[int]bool{}}
 }
 
-// apply runs the transaction. Without an error every write has a result; with
-// one nothing was written, unless it is ErrUnknownOutcome.
-func (b *batch) apply(ctx context.Context) error {
-	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+// apply runs the transaction, until a time at most. Without an error every write
+// has a result; with one nothing was written, unless it is ErrUnknownOutcome.
+func (b *batch) apply(ctx context.Context, until time.Time) error {
+	attempt, cancel := context.WithTimeout(ctx, min(attemptTimeout, time.Until(until)))
 	defer cancel()
 	committing, err := b.transact(attempt)
 	if err == nil {

@@ -126,7 +126,7 @@ func (w *writer) run(ctx context.Context) {
 			if len(batch) == 0 {
 				break
 			}
-			w.commit(ctx, batch)
+			w.commit(ctx, batch, time.Now().Add(w.store.options.WriteTimeout))
 		}
 	}
 }
@@ -146,15 +146,14 @@ func fail(batch []*pending, err error) {
 }
 
 // commit brings a batch to its end: every write of it gets a result. What may
-// pass (a database that is away, a deadlock) is tried again for a while; what the
+// pass (a database that is away, a held lock) is tried again until a time; what the
 // server refuses is tried write by write, so that the one at fault fails alone.
-func (w *writer) commit(ctx context.Context, writes []*pending) {
+func (w *writer) commit(ctx context.Context, writes []*pending, until time.Time) {
 	log := klog.FromContext(ctx)
-	until := time.Now().Add(w.store.options.WriteTimeout)
 	pause := shortestPause
 	for {
 		b := newBatch(w.store, writes)
-		err := b.apply(ctx)
+		err := b.apply(ctx, until)
 		if err == nil {
 			b.deliver()
 			return
@@ -169,10 +168,12 @@ func (w *writer) commit(ctx context.Context, writes []*pending) {
 			return
 		case mayPass(err) && time.Now().Before(until):
 			log.V(2).Info("Trying a batch of writes again", "writes", len(writes), "err", err)
-		case len(writes) > 1 && !pg.IsUnavailable(err):
+		case len(writes) > 1 && !mayPass(err):
 			log.V(2).Info("Trying the writes of a batch one by one", "writes", len(writes), "err", err)
+			// They share the time of one batch: others wait behind them.
+			until = time.Now().Add(w.store.options.WriteTimeout)
 			for i := range writes {
-				w.commit(ctx, writes[i:i+1])
+				w.commit(ctx, writes[i:i+1], until)
 			}
 			return
 		default:
@@ -190,15 +191,13 @@ func (w *writer) commit(ctx context.Context, writes []*pending) {
 // mayPass tells whether an error of a batch may be gone at the next attempt.
 func mayPass(err error) bool {
 	return pg.IsUnavailable(err) || pg.IsConflict(err) || pg.IsTimeout(err) || errors.Is(err, errNotCommitted) ||
-		errors.Is(err, errWentBack) || isDeadline(err)
+		errors.Is(err, errWentBack) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // describe makes an error of the database one of Write.
 func describe(err error) error {
-	if pg.IsUnavailable(err) || pg.IsConflict(err) || pg.IsTimeout(err) || isDeadline(err) || errors.Is(err, errNotCommitted) {
+	if mayPass(err) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return fmt.Errorf("write: %w", err)
 }
-
-func isDeadline(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
