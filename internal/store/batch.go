@@ -54,14 +54,19 @@ func (b *batch) apply(ctx context.Context, until time.Time) error {
 // transact returns whether the commit was sent, and the error. The transaction
 // takes two round trips: one that locks and looks, and one that writes and commits.
 func (b *batch) transact(ctx context.Context) (committing bool, err error) {
-	pooled, err := b.store.pool.Acquire(ctx)
+	own := &b.store.writer.own
+	session, err := own.take(ctx, b.store.pool)
 	if err != nil {
-		return false, fmt.Errorf("acquire connection: %w", err)
+		return false, err
 	}
-	defer pooled.Release()
-	conn := pooled.Conn()
-	defer pg.Abandon(ctx, conn)
-	if err := b.look(ctx, conn); err != nil {
+	conn := session.Conn()
+	defer func() {
+		pg.Abandon(ctx, conn)
+		if err != nil || !b.store.sparesSessions() {
+			own.giveUp()
+		}
+	}()
+	if err = b.look(ctx, conn); err != nil {
 		return false, fmt.Errorf("check batch: %w", err)
 	}
 	if b.current < b.store.highest.Load() {
@@ -74,7 +79,7 @@ func (b *batch) transact(ctx context.Context) (committing bool, err error) {
 		return false, nil
 	}
 	b.store.writer.session.Store(conn.PgConn().PID())
-	if err := b.write(ctx, conn); err != nil {
+	if err = b.write(ctx, conn); err != nil {
 		b.store.reader.kick() // in case it happened
 		return true, fmt.Errorf("write batch: %w", err)
 	}

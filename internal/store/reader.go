@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"k8s.io/klog/v2"
 
 	"mckinsey.com/ark/gen/db"
@@ -35,7 +34,7 @@ type reader struct {
 	asked atomic.Bool
 
 	// Used by run alone.
-	conn *pgxpool.Conn // a session of its own: that it breaks means something
+	own  ownSession // that it breaks means something
 	page pageSize
 	last *Event // the newest event that was read
 
@@ -113,34 +112,19 @@ func (r *reader) run(ctx context.Context) {
 	}
 }
 
-// smallestPool is the size from which the reader keeps a session for itself.
-const smallestPool = 4
-
 // session returns what to read with.
 func (r *reader) session(ctx context.Context) (db.DBTX, error) {
-	if r.conn != nil {
-		return r.conn, nil
+	if !r.store.sparesSessions() {
+		return r.store.pool, nil
 	}
-	pool := r.store.pool
-	if pool.Config().MaxConns < smallestPool {
-		return pool, nil
-	}
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("acquire connection: %w", err)
-	}
-	r.conn = conn
-	return conn, nil
+	return r.own.take(ctx, r.store.pool)
 }
 
 // disconnect gives up the session after an error. The next one may be with another
 // server: after a failover, or with a restored database.
 func (r *reader) disconnect() {
 	r.suspect.Store(true)
-	if r.conn != nil {
-		r.conn.Release()
-		r.conn = nil
-	}
+	r.own.giveUp()
 }
 
 // catchUp reads until nothing is left to read.

@@ -34,6 +34,8 @@ type writer struct {
 	// session is the process id on the server that the last batch was written by.
 	session atomic.Uint32
 
+	own ownSession // used by run alone
+
 	mu     sync.Mutex
 	queue  []*pending
 	closed bool
@@ -132,6 +134,7 @@ func (w *writer) run(ctx context.Context) {
 }
 
 func (w *writer) close() {
+	w.own.giveUp()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = true
