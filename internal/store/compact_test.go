@@ -97,6 +97,30 @@ func TestCompactionOvertakesReader(t *testing.T) {
 	}
 }
 
+// TestNobodyIsAheadOfTheGap: a subscription has failed when the reader's position
+// has passed events that it was not given.
+func TestNobodyIsAheadOfTheGap(t *testing.T) {
+	t.Parallel()
+	s, _ := fresh(t)
+	u := s.Subscribe(Subscribe{Resource: things, Recursive: true, After: 1})
+	t.Cleanup(u.Close)
+	put(t, s, "a", 0, "x")
+	collect(t, u, 1)
+	s.Close() // the test moves the reader by itself
+	u.err = nil
+	s.reader.position = 1
+	if err := s.reader.restart(within(t), ErrExpired); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.reader.disconnect)
+	if position := u.Position(); position != 0 {
+		t.Errorf("a subscription claims to be at %d, behind a gap", position)
+	}
+	if _, err := u.Next(within(t)); !errors.Is(err, ErrExpired) {
+		t.Errorf("got %v, want %v", err, ErrExpired)
+	}
+}
+
 // TestExpiry: an object with a ttl is deleted when its time has come, not before,
 // once, whoever runs the store; an update without a ttl keeps it.
 func TestExpiry(t *testing.T) {

@@ -130,7 +130,7 @@ func (r *reader) disconnect() {
 // catchUp reads until nothing is left to read.
 func (r *reader) catchUp(ctx context.Context) error {
 	if r.position == 0 {
-		if err := r.restart(ctx); err != nil {
+		if err := r.restart(ctx, nil); err != nil {
 			return err
 		}
 		close(r.ready)
@@ -149,8 +149,10 @@ func (r *reader) catchUp(ctx context.Context) error {
 	}
 }
 
-// restart takes the position at the newest revision.
-func (r *reader) restart(ctx context.Context) error {
+// restart takes the position at the newest revision. Subscriptions fail with the
+// reason, if there is one, at the moment that the position moves: none may believe
+// that it was given what is passed over.
+func (r *reader) restart(ctx context.Context, reason error) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	session, err := r.session(ctx)
@@ -168,6 +170,9 @@ func (r *reader) restart(ctx context.Context) error {
 	r.position = row.Current
 	r.ring.reset(row.Current)
 	r.last = nil
+	if reason != nil {
+		r.failAll(reason)
+	}
 	return nil
 }
 
@@ -297,11 +302,7 @@ func (r *reader) anyProgressive() bool {
 func (r *reader) overtaken(ctx context.Context, floor int64) error {
 	klog.FromContext(ctx).Info("A compaction has overtaken the reader of events, all watches must begin anew",
 		"position", r.position, "compacted", floor)
-	if err := r.restart(ctx); err != nil {
-		return err
-	}
-	r.failAll(ErrExpired)
-	return nil
+	return r.restart(ctx, ErrExpired)
 }
 
 // wentBack: the database is behind what was read from it, or tells another story.
@@ -311,11 +312,7 @@ func (r *reader) wentBack(ctx context.Context, current int64) error {
 	if err := r.store.leap(ctx); err != nil {
 		return fmt.Errorf("move the revision forward: %w", err)
 	}
-	if err := r.restart(ctx); err != nil {
-		return err
-	}
-	r.failAll(ErrExpired)
-	return nil
+	return r.restart(ctx, ErrExpired)
 }
 
 // verify makes sure, after a connection was lost, that the database still has
@@ -353,9 +350,8 @@ func same(a, b *Event) bool {
 		bytes.Equal(a.Body, b.Body)
 }
 
+// failAll is called under the lock.
 func (r *reader) failAll(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for _, a := range r.subs {
 		a.fail(err)
 	}
@@ -364,7 +360,7 @@ func (r *reader) failAll(err error) {
 func (r *reader) close() {
 	r.disconnect()
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.closed = true
-	r.mu.Unlock()
 	r.failAll(ErrClosed)
 }
