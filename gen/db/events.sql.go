@@ -83,6 +83,56 @@ func (q *Queries) DeleteEvents(ctx context.Context, db DBTX, upTo int64, batchSi
 	return result.RowsAffected(), nil
 }
 
+const GetReadStart = `-- name: GetReadStart :one
+SELECT r.current, r.compacted, greatest(r.compacted, coalesce((
+    SELECT min(w.rv) - 1
+    FROM (
+        SELECT n.rv, sum(n.size) OVER (ORDER BY n.rv DESC) AS bytes
+        FROM (
+            SELECT e.rv, octet_length(e.key) + coalesce(octet_length(e.body), 0) + coalesce(octet_length(e.prev_body), 0) AS size
+            FROM ark.events e
+            ORDER BY e.rv DESC
+            LIMIT $1::bigint
+        ) n
+    ) w
+    WHERE w.bytes <= $2::bigint
+), r.current))::bigint AS start
+FROM ark.revision r
+WHERE r.singleton
+`
+
+type GetReadStartRow struct {
+	Current   int64
+	Compacted int64
+	Start     int64
+}
+
+// Where to begin reading in order to know the newest events, as many as are within
+// a number and a sum of bytes; never below the compaction floor.
+// Plan: index scan on the primary key, backwards, stopped by the limit.
+//
+//	SELECT r.current, r.compacted, greatest(r.compacted, coalesce((
+//	    SELECT min(w.rv) - 1
+//	    FROM (
+//	        SELECT n.rv, sum(n.size) OVER (ORDER BY n.rv DESC) AS bytes
+//	        FROM (
+//	            SELECT e.rv, octet_length(e.key) + coalesce(octet_length(e.body), 0) + coalesce(octet_length(e.prev_body), 0) AS size
+//	            FROM ark.events e
+//	            ORDER BY e.rv DESC
+//	            LIMIT $1::bigint
+//	        ) n
+//	    ) w
+//	    WHERE w.bytes <= $2::bigint
+//	), r.current))::bigint AS start
+//	FROM ark.revision r
+//	WHERE r.singleton
+func (q *Queries) GetReadStart(ctx context.Context, db DBTX, maxEvents int64, maxBytes int64) (GetReadStartRow, error) {
+	row := db.QueryRow(ctx, GetReadStart, maxEvents, maxBytes)
+	var i GetReadStartRow
+	err := row.Scan(&i.Current, &i.Compacted, &i.Start)
+	return i, err
+}
+
 const GetRetainedRevision = `-- name: GetRetainedRevision :one
 SELECT coalesce((
     SELECT e.rv
@@ -176,6 +226,87 @@ func (q *Queries) ReadEvents(ctx context.Context, db DBTX, after int64, pageSize
 	return items, nil
 }
 
+const ReadKeyEvents = `-- name: ReadKeyEvents :many
+SELECT r.current::bigint AS rv, ''::text AS resource, ''::text AS key,
+    NULL::bytea AS body, NULL::bytea AS prev_body, 0::bigint AS prev_rv, r.compacted::bigint AS page_floor
+FROM ark.revision r
+WHERE r.singleton
+UNION ALL
+(SELECT e.rv, e.resource::text, e.key::text, e.body, e.prev_body, coalesce(e.prev_rv, 0)::bigint, (-1)::bigint
+FROM ark.events e
+WHERE e.resource = $1::text AND e.key = $2::text
+    AND e.rv > $3::bigint AND e.rv <= $4::bigint
+ORDER BY e.rv
+LIMIT $5::bigint)
+`
+
+type ReadKeyEventsParams struct {
+	Resource string
+	Key      string
+	After    int64
+	UpTo     int64
+	PageSize int64
+}
+
+type ReadKeyEventsRow struct {
+	RV        int64
+	Resource  string
+	Key       string
+	Body      []byte
+	PrevBody  []byte
+	PrevRV    int64
+	PageFloor int64
+}
+
+// The same for a single key, which the index by resource and key has in the order
+// of revisions: what others write in the meantime is not read.
+// Plan: index scan on resource, key and revision, stopped by the limit; no sort.
+//
+//	SELECT r.current::bigint AS rv, ''::text AS resource, ''::text AS key,
+//	    NULL::bytea AS body, NULL::bytea AS prev_body, 0::bigint AS prev_rv, r.compacted::bigint AS page_floor
+//	FROM ark.revision r
+//	WHERE r.singleton
+//	UNION ALL
+//	(SELECT e.rv, e.resource::text, e.key::text, e.body, e.prev_body, coalesce(e.prev_rv, 0)::bigint, (-1)::bigint
+//	FROM ark.events e
+//	WHERE e.resource = $1::text AND e.key = $2::text
+//	    AND e.rv > $3::bigint AND e.rv <= $4::bigint
+//	ORDER BY e.rv
+//	LIMIT $5::bigint)
+func (q *Queries) ReadKeyEvents(ctx context.Context, db DBTX, arg ReadKeyEventsParams) ([]ReadKeyEventsRow, error) {
+	rows, err := db.Query(ctx, ReadKeyEvents,
+		arg.Resource,
+		arg.Key,
+		arg.After,
+		arg.UpTo,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReadKeyEventsRow
+	for rows.Next() {
+		var i ReadKeyEventsRow
+		if err := rows.Scan(
+			&i.RV,
+			&i.Resource,
+			&i.Key,
+			&i.Body,
+			&i.PrevBody,
+			&i.PrevRV,
+			&i.PageFloor,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ReadResourceEvents = `-- name: ReadResourceEvents :many
 SELECT r.current::bigint AS rv, ''::text AS resource, ''::text AS key,
     NULL::bytea AS body, NULL::bytea AS prev_body, 0::bigint AS prev_rv, r.compacted::bigint AS page_floor
@@ -186,15 +317,18 @@ UNION ALL
 FROM ark.events e
 WHERE e.rv > $1::bigint AND e.rv <= $2::bigint
     AND (e.resource || '') = $3::text
+    AND (e.key || '') >= $4::text AND (e.key || '') < $5::text
 ORDER BY e.rv
-LIMIT $4::bigint)
+LIMIT $6::bigint)
 `
 
 type ReadResourceEventsParams struct {
-	After    int64
-	UpTo     int64
-	Resource string
-	PageSize int64
+	After     int64
+	UpTo      int64
+	Resource  string
+	KeyFrom   string
+	KeyBefore string
+	PageSize  int64
 }
 
 type ReadResourceEventsRow struct {
@@ -207,9 +341,10 @@ type ReadResourceEventsRow struct {
 	PageFloor int64
 }
 
-// The same for one resource, up to a revision: history for a watch that starts
-// in the past, or has fallen behind. The concatenation keeps the planner off the
-// index by resource and key, which would have to read and sort the whole window.
+// The same for a key range of one resource, up to a revision: history for a watch
+// that starts in the past, or has fallen behind. The concatenations keep the
+// planner off the index by resource and key, which would have to read and sort
+// the whole window.
 // Plan: index scan on the primary key between two revisions, stopped by the limit.
 //
 //	SELECT r.current::bigint AS rv, ''::text AS resource, ''::text AS key,
@@ -221,13 +356,16 @@ type ReadResourceEventsRow struct {
 //	FROM ark.events e
 //	WHERE e.rv > $1::bigint AND e.rv <= $2::bigint
 //	    AND (e.resource || '') = $3::text
+//	    AND (e.key || '') >= $4::text AND (e.key || '') < $5::text
 //	ORDER BY e.rv
-//	LIMIT $4::bigint)
+//	LIMIT $6::bigint)
 func (q *Queries) ReadResourceEvents(ctx context.Context, db DBTX, arg ReadResourceEventsParams) ([]ReadResourceEventsRow, error) {
 	rows, err := db.Query(ctx, ReadResourceEvents,
 		arg.After,
 		arg.UpTo,
 		arg.Resource,
+		arg.KeyFrom,
+		arg.KeyBefore,
 		arg.PageSize,
 	)
 	if err != nil {

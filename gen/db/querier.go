@@ -332,6 +332,26 @@ type Querier interface {
 	//      LIMIT $4::bigint
 	//  ) s
 	GetObjectSizes(ctx context.Context, db DBTX, arg GetObjectSizesParams) (int64, error)
+	// Where to begin reading in order to know the newest events, as many as are within
+	// a number and a sum of bytes; never below the compaction floor.
+	// Plan: index scan on the primary key, backwards, stopped by the limit.
+	//
+	//  SELECT r.current, r.compacted, greatest(r.compacted, coalesce((
+	//      SELECT min(w.rv) - 1
+	//      FROM (
+	//          SELECT n.rv, sum(n.size) OVER (ORDER BY n.rv DESC) AS bytes
+	//          FROM (
+	//              SELECT e.rv, octet_length(e.key) + coalesce(octet_length(e.body), 0) + coalesce(octet_length(e.prev_body), 0) AS size
+	//              FROM ark.events e
+	//              ORDER BY e.rv DESC
+	//              LIMIT $1::bigint
+	//          ) n
+	//      ) w
+	//      WHERE w.bytes <= $2::bigint
+	//  ), r.current))::bigint AS start
+	//  FROM ark.revision r
+	//  WHERE r.singleton
+	GetReadStart(ctx context.Context, db DBTX, maxEvents int64, maxBytes int64) (GetReadStartRow, error)
 	// The oldest event to keep; 0 when none is young enough. Reads, in revision
 	// order, over just those events that are about to go.
 	// Plan: index scan on the primary key, stopped at the first young event.
@@ -667,9 +687,26 @@ type Querier interface {
 	//  ORDER BY e.rv
 	//  LIMIT $2::bigint)
 	ReadEvents(ctx context.Context, db DBTX, after int64, pageSize int64) ([]ReadEventsRow, error)
-	// The same for one resource, up to a revision: history for a watch that starts
-	// in the past, or has fallen behind. The concatenation keeps the planner off the
-	// index by resource and key, which would have to read and sort the whole window.
+	// The same for a single key, which the index by resource and key has in the order
+	// of revisions: what others write in the meantime is not read.
+	// Plan: index scan on resource, key and revision, stopped by the limit; no sort.
+	//
+	//  SELECT r.current::bigint AS rv, ''::text AS resource, ''::text AS key,
+	//      NULL::bytea AS body, NULL::bytea AS prev_body, 0::bigint AS prev_rv, r.compacted::bigint AS page_floor
+	//  FROM ark.revision r
+	//  WHERE r.singleton
+	//  UNION ALL
+	//  (SELECT e.rv, e.resource::text, e.key::text, e.body, e.prev_body, coalesce(e.prev_rv, 0)::bigint, (-1)::bigint
+	//  FROM ark.events e
+	//  WHERE e.resource = $1::text AND e.key = $2::text
+	//      AND e.rv > $3::bigint AND e.rv <= $4::bigint
+	//  ORDER BY e.rv
+	//  LIMIT $5::bigint)
+	ReadKeyEvents(ctx context.Context, db DBTX, arg ReadKeyEventsParams) ([]ReadKeyEventsRow, error)
+	// The same for a key range of one resource, up to a revision: history for a watch
+	// that starts in the past, or has fallen behind. The concatenations keep the
+	// planner off the index by resource and key, which would have to read and sort
+	// the whole window.
 	// Plan: index scan on the primary key between two revisions, stopped by the limit.
 	//
 	//  SELECT r.current::bigint AS rv, ''::text AS resource, ''::text AS key,
@@ -681,8 +718,9 @@ type Querier interface {
 	//  FROM ark.events e
 	//  WHERE e.rv > $1::bigint AND e.rv <= $2::bigint
 	//      AND (e.resource || '') = $3::text
+	//      AND (e.key || '') >= $4::text AND (e.key || '') < $5::text
 	//  ORDER BY e.rv
-	//  LIMIT $4::bigint)
+	//  LIMIT $6::bigint)
 	ReadResourceEvents(ctx context.Context, db DBTX, arg ReadResourceEventsParams) ([]ReadResourceEventsRow, error)
 	// Gives back what a worker holds without knowing of it, because the answer to
 	// its lease was lost; the attempt does not count. A worker may know of an older

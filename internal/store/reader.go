@@ -149,7 +149,9 @@ func (r *reader) catchUp(ctx context.Context) error {
 	}
 }
 
-// restart takes the position at the newest revision. Subscriptions fail with the
+// restart takes the position a little before the newest revision, as far back as
+// memory holds events: after a start of this process the watches of its clients
+// begin there, and would each read the table. Subscriptions fail with the
 // reason, if there is one, at the moment that the position moves: none may believe
 // that it was given what is passed over.
 func (r *reader) restart(ctx context.Context, reason error) error {
@@ -159,16 +161,16 @@ func (r *reader) restart(ctx context.Context, reason error) error {
 	if err != nil {
 		return err
 	}
-	row, err := r.store.q.GetRevision(ctx, session)
+	row, err := r.store.q.GetReadStart(ctx, session, maxRingEvents, maxRingBytes)
 	if err != nil {
-		return fmt.Errorf("get revision: %w", err)
+		return fmt.Errorf("get revision to read from: %w", err)
 	}
 	r.store.handedOut(row.Current)
 	r.learnFloor(row.Compacted)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.position = row.Current
-	r.ring.reset(row.Current)
+	r.position = row.Start
+	r.ring.reset(row.Start)
 	r.last = nil
 	if reason != nil {
 		r.failAll(reason)

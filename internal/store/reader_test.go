@@ -133,7 +133,7 @@ func (c *countingTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data 
 	switch {
 	case strings.HasPrefix(data.SQL, "-- name: ReadEvents "):
 		c.reads.Add(1)
-	case strings.HasPrefix(data.SQL, "-- name: ReadResourceEvents "):
+	case strings.HasPrefix(data.SQL, "-- name: ReadResourceEvents "), strings.HasPrefix(data.SQL, "-- name: ReadKeyEvents "):
 		c.history.Add(1)
 	}
 	return ctx

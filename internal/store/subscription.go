@@ -206,24 +206,33 @@ func (u *Subscription) catchUp(ctx context.Context) ([]Item, error) {
 	if joined || err != nil {
 		return nil, err
 	}
-	s := u.reader.store
-	reading, cancel := bounded(ctx)
-	defer cancel()
-	rows, err := s.q.ReadResourceEvents(reading, s.pool, db.ReadResourceEventsParams{
-		After: u.resume, UpTo: upTo, Resource: u.scope.resource, PageSize: int64(u.page)})
+	rows, err := u.history(ctx, upTo)
 	if err != nil {
 		u.page = max(u.page/4, smallestPage) // in case it was too much
 		return nil, fmt.Errorf("read events of %s after %d: %w", u.scope.resource, u.resume, err)
 	}
-	converted := make([]db.ReadEventsRow, len(rows))
-	for i, row := range rows {
-		converted[i] = db.ReadEventsRow(row)
-	}
-	head, events := split(converted)
+	head, events := split(rows)
 	if head.PageFloor > u.resume {
 		return nil, ErrExpired
 	}
 	return u.advance(events, upTo), nil
+}
+
+// history reads a page of the gap from the table.
+func (u *Subscription) history(ctx context.Context, upTo int64) ([]db.ReadEventsRow, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	s := u.reader.store
+	if !u.scope.recursive {
+		rows, err := s.q.ReadKeyEvents(ctx, s.pool, db.ReadKeyEventsParams{
+			Resource: u.scope.resource, Key: u.scope.key, After: u.resume, UpTo: upTo, PageSize: int64(u.page)})
+		return convert(rows, func(r db.ReadKeyEventsRow) db.ReadEventsRow { return db.ReadEventsRow(r) }), err
+	}
+	keys := Prefix(u.scope.resource, u.scope.key)
+	rows, err := s.q.ReadResourceEvents(ctx, s.pool, db.ReadResourceEventsParams{
+		Resource: keys.Resource, KeyFrom: keys.From, KeyBefore: keys.Before,
+		After: u.resume, UpTo: upTo, PageSize: int64(u.page)})
+	return convert(rows, func(r db.ReadResourceEventsRow) db.ReadEventsRow { return db.ReadEventsRow(r) }), err
 }
 
 // rejoin takes the gap from memory, if it is there, and ends the lag.

@@ -26,10 +26,31 @@ WHERE e.rv > sqlc.arg(after)::bigint
 ORDER BY e.rv
 LIMIT sqlc.arg(page_size)::bigint);
 
+-- name: GetReadStart :one
+-- Where to begin reading in order to know the newest events, as many as are within
+-- a number and a sum of bytes; never below the compaction floor.
+-- Plan: index scan on the primary key, backwards, stopped by the limit.
+SELECT r.current, r.compacted, greatest(r.compacted, coalesce((
+    SELECT min(w.rv) - 1
+    FROM (
+        SELECT n.rv, sum(n.size) OVER (ORDER BY n.rv DESC) AS bytes
+        FROM (
+            SELECT e.rv, octet_length(e.key) + coalesce(octet_length(e.body), 0) + coalesce(octet_length(e.prev_body), 0) AS size
+            FROM ark.events e
+            ORDER BY e.rv DESC
+            LIMIT sqlc.arg(max_events)::bigint
+        ) n
+    ) w
+    WHERE w.bytes <= sqlc.arg(max_bytes)::bigint
+), r.current))::bigint AS start
+FROM ark.revision r
+WHERE r.singleton;
+
 -- name: ReadResourceEvents :many
--- The same for one resource, up to a revision: history for a watch that starts
--- in the past, or has fallen behind. The concatenation keeps the planner off the
--- index by resource and key, which would have to read and sort the whole window.
+-- The same for a key range of one resource, up to a revision: history for a watch
+-- that starts in the past, or has fallen behind. The concatenations keep the
+-- planner off the index by resource and key, which would have to read and sort
+-- the whole window.
 -- Plan: index scan on the primary key between two revisions, stopped by the limit.
 SELECT r.current::bigint AS rv, ''::text AS resource, ''::text AS key,
     NULL::bytea AS body, NULL::bytea AS prev_body, 0::bigint AS prev_rv, r.compacted::bigint AS page_floor
@@ -40,6 +61,23 @@ UNION ALL
 FROM ark.events e
 WHERE e.rv > sqlc.arg(after)::bigint AND e.rv <= sqlc.arg(up_to)::bigint
     AND (e.resource || '') = sqlc.arg(resource)::text
+    AND (e.key || '') >= sqlc.arg(key_from)::text AND (e.key || '') < sqlc.arg(key_before)::text
+ORDER BY e.rv
+LIMIT sqlc.arg(page_size)::bigint);
+
+-- name: ReadKeyEvents :many
+-- The same for a single key, which the index by resource and key has in the order
+-- of revisions: what others write in the meantime is not read.
+-- Plan: index scan on resource, key and revision, stopped by the limit; no sort.
+SELECT r.current::bigint AS rv, ''::text AS resource, ''::text AS key,
+    NULL::bytea AS body, NULL::bytea AS prev_body, 0::bigint AS prev_rv, r.compacted::bigint AS page_floor
+FROM ark.revision r
+WHERE r.singleton
+UNION ALL
+(SELECT e.rv, e.resource::text, e.key::text, e.body, e.prev_body, coalesce(e.prev_rv, 0)::bigint, (-1)::bigint
+FROM ark.events e
+WHERE e.resource = sqlc.arg(resource)::text AND e.key = sqlc.arg(key)::text
+    AND e.rv > sqlc.arg(after)::bigint AND e.rv <= sqlc.arg(up_to)::bigint
 ORDER BY e.rv
 LIMIT sqlc.arg(page_size)::bigint);
 
