@@ -71,6 +71,69 @@ func (q *Queries) CheckObjects(ctx context.Context, db DBTX, arg CheckObjectsPar
 	return items, nil
 }
 
+const ClaimExpiredObjects = `-- name: ClaimExpiredObjects :many
+UPDATE ark.objects o
+SET expires_at = $1::timestamptz
+FROM (
+    SELECT d.resource, d.key
+    FROM ark.objects d
+    WHERE d.expires_at <= $2::timestamptz
+    ORDER BY d.expires_at
+    LIMIT $3::bigint
+    FOR UPDATE SKIP LOCKED
+) due
+WHERE o.resource = due.resource AND o.key = due.key
+RETURNING o.resource, o.key, o.rv
+`
+
+type ClaimExpiredObjectsParams struct {
+	AgainAt   time.Time
+	Now       time.Time
+	BatchSize int64
+}
+
+type ClaimExpiredObjectsRow struct {
+	Resource string
+	Key      string
+	RV       int64
+}
+
+// What storage's own ttl has to delete. Each is then deleted by compare and swap;
+// until a later time nobody else is given it.
+// Plan: index scan on expires_at, stopped by the limit; one look-up by primary key for each.
+//
+//	UPDATE ark.objects o
+//	SET expires_at = $1::timestamptz
+//	FROM (
+//	    SELECT d.resource, d.key
+//	    FROM ark.objects d
+//	    WHERE d.expires_at <= $2::timestamptz
+//	    ORDER BY d.expires_at
+//	    LIMIT $3::bigint
+//	    FOR UPDATE SKIP LOCKED
+//	) due
+//	WHERE o.resource = due.resource AND o.key = due.key
+//	RETURNING o.resource, o.key, o.rv
+func (q *Queries) ClaimExpiredObjects(ctx context.Context, db DBTX, arg ClaimExpiredObjectsParams) ([]ClaimExpiredObjectsRow, error) {
+	rows, err := db.Query(ctx, ClaimExpiredObjects, arg.AgainAt, arg.Now, arg.BatchSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ClaimExpiredObjectsRow
+	for rows.Next() {
+		var i ClaimExpiredObjectsRow
+		if err := rows.Scan(&i.Resource, &i.Key, &i.RV); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const CountAsOf = `-- name: CountAsOf :one
 SELECT (
     (SELECT count(*)
@@ -469,48 +532,6 @@ func (q *Queries) ListAsOfRecent(ctx context.Context, db DBTX, arg ListAsOfRecen
 			&i.Body,
 			&i.PageFloor,
 		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const ListExpiredObjects = `-- name: ListExpiredObjects :many
-SELECT o.resource, o.key, o.rv
-FROM ark.objects o
-WHERE o.expires_at <= $1::timestamptz
-ORDER BY o.expires_at
-LIMIT $2::bigint
-`
-
-type ListExpiredObjectsRow struct {
-	Resource string
-	Key      string
-	RV       int64
-}
-
-// What storage's own ttl has to delete; each is then deleted by compare and
-// swap, so that several processes may ask. Plan: index scan on expires_at.
-//
-//	SELECT o.resource, o.key, o.rv
-//	FROM ark.objects o
-//	WHERE o.expires_at <= $1::timestamptz
-//	ORDER BY o.expires_at
-//	LIMIT $2::bigint
-func (q *Queries) ListExpiredObjects(ctx context.Context, db DBTX, now time.Time, pageSize int64) ([]ListExpiredObjectsRow, error) {
-	rows, err := db.Query(ctx, ListExpiredObjects, now, pageSize)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ListExpiredObjectsRow
-	for rows.Next() {
-		var i ListExpiredObjectsRow
-		if err := rows.Scan(&i.Resource, &i.Key, &i.RV); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

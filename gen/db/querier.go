@@ -116,6 +116,23 @@ type Querier interface {
 	//  WHERE q.key = due.key
 	//  RETURNING q.key, q.uid
 	ClaimDueQueries(ctx context.Context, db DBTX, arg ClaimDueQueriesParams) ([]ClaimDueQueriesRow, error)
+	// What storage's own ttl has to delete. Each is then deleted by compare and swap;
+	// until a later time nobody else is given it.
+	// Plan: index scan on expires_at, stopped by the limit; one look-up by primary key for each.
+	//
+	//  UPDATE ark.objects o
+	//  SET expires_at = $1::timestamptz
+	//  FROM (
+	//      SELECT d.resource, d.key
+	//      FROM ark.objects d
+	//      WHERE d.expires_at <= $2::timestamptz
+	//      ORDER BY d.expires_at
+	//      LIMIT $3::bigint
+	//      FOR UPDATE SKIP LOCKED
+	//  ) due
+	//  WHERE o.resource = due.resource AND o.key = due.key
+	//  RETURNING o.resource, o.key, o.rv
+	ClaimExpiredObjects(ctx context.Context, db DBTX, arg ClaimExpiredObjectsParams) ([]ClaimExpiredObjectsRow, error)
 	// What remained behind a key at a revision: current rows not newer, and keys
 	// whose first later event has an image before. Plan: index scans of the key range.
 	//
@@ -513,15 +530,6 @@ type Querier interface {
 	//  ORDER BY s.key
 	//  LIMIT $5::bigint)
 	ListAsOfRecent(ctx context.Context, db DBTX, arg ListAsOfRecentParams) ([]ListAsOfRecentRow, error)
-	// What storage's own ttl has to delete; each is then deleted by compare and
-	// swap, so that several processes may ask. Plan: index scan on expires_at.
-	//
-	//  SELECT o.resource, o.key, o.rv
-	//  FROM ark.objects o
-	//  WHERE o.expires_at <= $1::timestamptz
-	//  ORDER BY o.expires_at
-	//  LIMIT $2::bigint
-	ListExpiredObjects(ctx context.Context, db DBTX, now time.Time, pageSize int64) ([]ListExpiredObjectsRow, error)
 	// A page of what is current, in key order, and one row more (page_floor >= 0)
 	// that carries the revision of the snapshot and the compaction floor.
 	// Plan: index scan of the key range on the primary key, stopped by the limit; no sort.

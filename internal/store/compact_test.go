@@ -3,11 +3,13 @@ package store
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"mckinsey.com/ark/gen/db"
 	"mckinsey.com/ark/internal/pgtest"
 )
 
@@ -156,5 +158,60 @@ func TestExpiry(t *testing.T) {
 	checkInvariants(t, pool)
 	if n := query[int64](t, pool, "SELECT count(*) FROM ark.objects"); n != 1 {
 		t.Errorf("%d objects are left, want 1", n)
+	}
+}
+
+// TestManyExpireAtOnce: more objects than a page holds are deleted in one round,
+// and two processes do not do the same work.
+func TestManyExpireAtOnce(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.DB(t)
+	clock := clocktesting.NewFakeClock(time.Now())
+	s := open(t, pool, func(o *Options) { o.Clock = clock })
+	const n = 2*expirePage + 10
+	var writers sync.WaitGroup
+	for i := range n {
+		writers.Go(func() {
+			_, err := s.Write(within(t), Write{Resource: things, Key: fmt.Sprint("ns/", i), Body: []byte("x"),
+				ExpiresAt: clock.Now().Add(time.Minute)})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	step(t, clock, time.Minute+2*s.options.PollInterval) // the clock stands still from here
+	eventually(t, "all are deleted in one round", func() (bool, error) {
+		return query[int64](t, pool, "SELECT count(*) FROM ark.objects") == 0, nil
+	})
+	checkInvariants(t, pool)
+}
+
+// TestExpiredAreClaimed: what one process is about to delete is not given to
+// another, until the first has had its time.
+func TestExpiredAreClaimed(t *testing.T) {
+	t.Parallel()
+	s, pool := fresh(t, func(o *Options) { o.Clock = clocktesting.NewFakeClock(time.Now()) })
+	now := time.Now()
+	for i := range 6 {
+		_, err := s.Write(within(t), Write{Resource: things, Key: fmt.Sprint("ns/", i), Body: []byte("x"), ExpiresAt: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	claim := func(at time.Time) int {
+		rows, err := s.q.ClaimExpiredObjects(within(t), pool, db.ClaimExpiredObjectsParams{
+			Now: at, AgainAt: at.Add(expireClaim), BatchSize: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(rows)
+	}
+	later := now.Add(time.Second)
+	if first, second, third := claim(later), claim(later), claim(later); first != 4 || second != 2 || third != 0 {
+		t.Errorf("claimed %d, %d and %d, want 4, 2 and 0", first, second, third)
+	}
+	if again := claim(later.Add(2 * expireClaim)); again != 4 {
+		t.Errorf("claimed %d after the claims have ended, want 4", again)
 	}
 }

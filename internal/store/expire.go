@@ -4,16 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
+
+	"mckinsey.com/ark/gen/db"
 )
 
-// expirePage is how many objects one round deletes at most.
-const expirePage = 256
+const (
+	// expirePage is how many objects are claimed at once.
+	expirePage = 256
+	// expireClaim is how long nobody else is given what was claimed.
+	expireClaim = time.Minute
+)
 
 // expireLoop deletes objects whose storage ttl has passed. Any number of
-// processes may do this: each deletion is a compare and swap.
+// processes may do this: each claims what it deletes.
 func (s *Store) expireLoop(ctx context.Context) {
 	log := klog.FromContext(ctx)
 	failing := false
@@ -23,7 +30,7 @@ func (s *Store) expireLoop(ctx context.Context) {
 			return
 		case <-s.clock.After(wait.Jitter(s.options.PollInterval, 0.2)):
 		}
-		err := s.expire(ctx)
+		err := s.expireAll(ctx)
 		if err != nil && ctx.Err() == nil && !failing {
 			log.Error(err, "Cannot delete expired objects, trying again until it works")
 		}
@@ -31,12 +38,28 @@ func (s *Store) expireLoop(ctx context.Context) {
 	}
 }
 
-func (s *Store) expire(ctx context.Context) error {
+// expireAll deletes page after page while there is a full one: many objects may
+// expire in the time of one round.
+func (s *Store) expireAll(ctx context.Context) error {
+	for ctx.Err() == nil {
+		n, err := s.expire(ctx)
+		if err != nil || n < expirePage {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// expire deletes a page and returns how many objects it had. A deletion that fails
+// is tried again when the claim has ended.
+func (s *Store) expire(ctx context.Context) (int, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	rows, err := s.q.ListExpiredObjects(ctx, s.pool, s.clock.Now(), expirePage)
+	now := s.clock.Now()
+	rows, err := s.q.ClaimExpiredObjects(ctx, s.pool, db.ClaimExpiredObjectsParams{
+		Now: now, AgainAt: now.Add(expireClaim), BatchSize: expirePage})
 	if err != nil {
-		return fmt.Errorf("list expired objects: %w", err)
+		return 0, fmt.Errorf("claim expired objects: %w", err)
 	}
 	results := make(chan error, len(rows))
 	for _, row := range rows {
@@ -56,5 +79,5 @@ func (s *Store) expire(ctx context.Context) error {
 			failed = fmt.Errorf("delete expired object: %w", err)
 		}
 	}
-	return failed
+	return len(rows), failed
 }

@@ -156,14 +156,22 @@ SELECT (
     WHERE f.prev_rv IS NOT NULL)
 )::bigint AS n;
 
--- name: ListExpiredObjects :many
--- What storage's own ttl has to delete; each is then deleted by compare and
--- swap, so that several processes may ask. Plan: index scan on expires_at.
-SELECT o.resource, o.key, o.rv
-FROM ark.objects o
-WHERE o.expires_at <= sqlc.arg(now)::timestamptz
-ORDER BY o.expires_at
-LIMIT sqlc.arg(page_size)::bigint;
+-- name: ClaimExpiredObjects :many
+-- What storage's own ttl has to delete. Each is then deleted by compare and swap;
+-- until a later time nobody else is given it.
+-- Plan: index scan on expires_at, stopped by the limit; one look-up by primary key for each.
+UPDATE ark.objects o
+SET expires_at = sqlc.arg(again_at)::timestamptz
+FROM (
+    SELECT d.resource, d.key
+    FROM ark.objects d
+    WHERE d.expires_at <= sqlc.arg(now)::timestamptz
+    ORDER BY d.expires_at
+    LIMIT sqlc.arg(batch_size)::bigint
+    FOR UPDATE SKIP LOCKED
+) due
+WHERE o.resource = due.resource AND o.key = due.key
+RETURNING o.resource, o.key, o.rv;
 
 -- name: GetObjectSizes :one
 -- Average size of a stored object of a resource, over a sample from the
