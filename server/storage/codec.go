@@ -85,7 +85,7 @@ func newLike(v reflect.Value) runtime.Object {
 
 // readState reads what stands at a key now.
 func (s *Storage) readState(ctx context.Context, k key, v reflect.Value, want wanted) (*state, error) {
-	object, _, err := s.store.Get(ctx, s.resource, k.relative)
+	object, _, err := s.object(ctx, k)
 	if err != nil {
 		return nil, s.interpret(ctx, err)
 	}

@@ -18,6 +18,9 @@ func (s *Storage) Create(ctx context.Context, name string, obj, out runtime.Obje
 	if err != nil {
 		return err
 	}
+	if k.impossible {
+		return k.unwritable()
+	}
 	if version, err := s.versioner.ObjectResourceVersion(obj); err == nil && version != 0 {
 		return storage.ErrResourceVersionSetOnCreate
 	}

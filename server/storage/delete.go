@@ -91,7 +91,7 @@ func (d *deletion) run(ctx context.Context, cached runtime.Object) (*state, int6
 
 // begin starts from what the caller believes to be current, if that can be.
 func (d *deletion) begin(ctx context.Context, cached runtime.Object) (st *state, current bool, err error) {
-	if cached != nil {
+	if cached != nil && !d.key.impossible {
 		st, err = d.stateOfObject(cached)
 		if err != nil || st.rv > 0 {
 			return st, false, err

@@ -38,7 +38,8 @@ func (s *Storage) interpret(ctx context.Context, err error) error {
 		s.logTrouble(ctx, err)
 		return apierrors.NewTimeoutError("the database did not answer in time", 0)
 	}
-	return apierrors.NewInternalError(err)
+	s.logTrouble(ctx, err)
+	return apierrors.NewInternalError(errors.New("the database refused; the log of the server says why"))
 }
 
 func (s *Storage) logTrouble(ctx context.Context, err error) {

@@ -3,10 +3,12 @@ package storage
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/apis/example"
 	"k8s.io/apiserver/pkg/storage"
 
@@ -82,8 +84,59 @@ func TestErrorsOfTheStore(t *testing.T) {
 		"not found stays a 500": {t.Context(), fmt.Errorf("row not found"), func(err error) bool { return apierrors.IsInternalError(err) && !apierrors.IsNotFound(err) }},
 	}
 	for name, test := range tests {
-		if got := f.interpret(test.ctx, test.err); !test.want(got) {
+		got := f.interpret(test.ctx, test.err)
+		if !test.want(got) {
 			t.Errorf("%s: %v", name, got)
+		}
+		if apierrors.IsInternalError(got) && strings.Contains(got.Error(), test.err.Error()) {
+			t.Errorf("%s: shows what the database said: %v", name, got)
+		}
+	}
+}
+
+// TestImpossibleNames: a name that no text of the database can be is one that
+// nothing has. Only who wants to write it did something wrong.
+func TestImpossibleNames(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	create(t, f, podNamed("ns", "a"))
+	for _, name := range []string{"n\x00ul", "not utf-8 \xff"} {
+		pod, ctx := podNamed("ns", name), t.Context()
+		believed := pod.DeepCopy()
+		believed.ResourceVersion = "2"
+		for what, test := range map[string]struct {
+			err  error
+			want func(error) bool
+		}{
+			"get":    {f.Get(ctx, podKey(pod), storage.GetOptions{}, &example.Pod{}), storage.IsNotFound},
+			"create": {f.Create(ctx, podKey(pod), pod.DeepCopy(), &example.Pod{}, 0), apierrors.IsBadRequest},
+			"upsert": {f.GuaranteedUpdate(ctx, podKey(pod), &example.Pod{}, true, nil, setLabel("x"), nil), apierrors.IsBadRequest},
+			"update": {f.GuaranteedUpdate(ctx, podKey(pod), &example.Pod{}, false, nil, setLabel("x"), nil), storage.IsNotFound},
+			"update of what is cached": {f.GuaranteedUpdate(ctx, podKey(pod), &example.Pod{}, false, nil, setLabel("x"), believed),
+				storage.IsNotFound},
+			"delete": {f.Delete(ctx, podKey(pod), &example.Pod{}, nil, storage.ValidateAllObjectFunc, nil, storage.DeleteOptions{}),
+				storage.IsNotFound},
+			"delete of what is cached": {f.Delete(ctx, podKey(pod), &example.Pod{}, nil, storage.ValidateAllObjectFunc, believed, storage.DeleteOptions{}),
+				storage.IsNotFound},
+		} {
+			if !test.want(test.err) {
+				t.Errorf("%s %q: %v", what, name, test.err)
+			}
+		}
+		for _, recursive := range []bool{true, false} {
+			out := &example.PodList{}
+			opts := page(0, "")
+			opts.Recursive = recursive
+			if err := f.GetList(ctx, "/pods/"+name, opts, out); err != nil || len(out.Items) > 0 || out.ResourceVersion == "" {
+				t.Errorf("list of %q: %v, %d items, revision %q", name, err, len(out.Items), out.ResourceVersion)
+			}
+			past := from("1")
+			past.Recursive = recursive
+			past.ProgressNotify = true
+			w := startWatch(t, f, "/pods/"+name, past)
+			if e := receive(t, w); e.Type != watch.Bookmark {
+				t.Errorf("watch of %q: got %s %+v", name, e.Type, e.Object)
+			}
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
+
+	"mckinsey.com/ark/internal/store"
 )
 
 // Get reads an object as it is now, which is not older than any revision that
@@ -16,7 +18,7 @@ func (s *Storage) Get(ctx context.Context, name string, opts storage.GetOptions,
 	if err != nil {
 		return err
 	}
-	object, current, err := s.store.Get(ctx, s.resource, k.relative)
+	object, current, err := s.object(ctx, k)
 	if err != nil {
 		return s.interpret(ctx, err)
 	}
@@ -34,6 +36,15 @@ func (s *Storage) Get(ctx context.Context, name string, opts storage.GetOptions,
 		return named(name, storage.NewInternalError(err))
 	}
 	return named(name, s.decodeInto(data, out, object.RV))
+}
+
+// object reads what stands at a key, and the newest revision. Revision 0: nothing does.
+func (s *Storage) object(ctx context.Context, k key) (o store.Object, current int64, err error) {
+	if k.impossible {
+		current, err = s.store.GetRevision(ctx)
+		return store.Object{}, current, err
+	}
+	return s.store.Get(ctx, s.resource, k.relative)
 }
 
 // checkNotOlder refuses a read that demands a revision which does not exist yet.

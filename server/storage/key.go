@@ -1,8 +1,11 @@
 package storage
 
 import (
+	"fmt"
 	"strings"
+	"unicode/utf8"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/value"
 
@@ -13,6 +16,8 @@ import (
 // prefix of the resource, which stands in a column of its own.
 type key struct {
 	full, relative string
+	// impossible: no text of the database can be this key, so nothing stands there.
+	impossible bool
 }
 
 func (s *Storage) key(name string, recursive bool) (key, error) {
@@ -20,7 +25,14 @@ func (s *Storage) key(name string, recursive bool) (key, error) {
 	if err != nil {
 		return key{}, err
 	}
-	return key{full: full, relative: strings.TrimPrefix(full, s.resourcePrefix)}, nil
+	k := key{full: full, relative: strings.TrimPrefix(full, s.resourcePrefix)}
+	k.impossible = strings.ContainsRune(k.relative, 0) || !utf8.ValidString(k.relative)
+	return k, nil
+}
+
+// unwritable is the error of a write to a key that cannot be.
+func (k key) unwritable() error {
+	return apierrors.NewBadRequest(fmt.Sprintf("names must be valid UTF-8 without NUL characters: %q", k.relative))
 }
 
 // child names an object by its key in the database.
@@ -30,6 +42,9 @@ func (s *Storage) child(relative string) key {
 
 // keyRange returns the keys that a request is about, from where a list continues.
 func (s *Storage) keyRange(k key, recursive bool, continueKey string) store.Range {
+	if k.impossible {
+		return store.Range{Resource: s.resource} // holds nothing
+	}
 	if !recursive {
 		return store.Exactly(s.resource, k.relative)
 	}

@@ -23,6 +23,9 @@ func (s *Storage) GuaranteedUpdate(ctx context.Context, name string, destination
 	if err != nil {
 		return err
 	}
+	if k.impossible && ignoreNotFound {
+		return k.unwritable()
+	}
 	v, err := conversion.EnforcePtr(destination)
 	if err != nil {
 		return fmt.Errorf("convert output object to pointer: %w", err)
@@ -91,7 +94,7 @@ func (u *update) run(ctx context.Context, cached runtime.Object) ([]byte, int64,
 }
 
 func (u *update) begin(ctx context.Context, cached runtime.Object) (err error) {
-	if cached == nil {
+	if cached == nil || u.key.impossible {
 		return u.read(ctx)
 	}
 	u.state, err = u.stateOfObject(cached)

@@ -133,9 +133,13 @@ func (w *watcher) refuseFuture() error {
 
 // follow sends what happens from start on, until the watch ends.
 func (w *watcher) follow() error {
-	sub := w.store.Subscribe(store.Subscribe{
+	wanted := store.Subscribe{
 		Resource: w.resource, Key: w.key.relative, Recursive: w.opts.Recursive,
-		After: w.start, Progress: w.opts.ProgressNotify})
+		After: w.start, Progress: w.opts.ProgressNotify}
+	if w.key.impossible {
+		wanted.Key, wanted.Recursive = "", false // no object has no name
+	}
+	sub := w.store.Subscribe(wanted)
 	defer sub.Close()
 	for {
 		items, err := w.next(sub)
