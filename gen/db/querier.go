@@ -460,12 +460,38 @@ type Querier interface {
 	//  RETURNING q.id, q.key, q.uid, q.namespace, q.attempt, q.cancel, q.enqueued_at, q.wait_ms, true::boolean AS overdue
 	LeaseDue(ctx context.Context, db DBTX, arg LeaseDueParams) ([]LeaseDueRow, error)
 	// A page of the state at a revision: current rows not newer, and the image
-	// before the first later event of each key. One row more (page_floor >= 0)
-	// carries the current revision and the floor that the read must not be below.
-	// Plan: two index scans in key order, each stopped by the limit; what is sorted
-	// are at most two pages.
+	// before the first later event of each key. It is taken from a window of keys that
+	// ends where the window's number of objects, or of later events, is reached: what
+	// is passed over counts, so that a page after many changes is short, or empty, and
+	// not a walk through the rest of the range. One row more (page_floor >= 0) carries
+	// the key before which the window ends, the current revision, and the floor that
+	// the read must not be below.
+	// Plan: index-only scans to the ends of the window, then two index scans within
+	// it in key order, merged; no sort.
 	//
-	//  SELECT ''::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted::bigint AS page_floor
+	//  WITH standing AS (
+	//      SELECT coalesce((
+	//          SELECT o.key || chr(1)
+	//          FROM ark.objects o
+	//          WHERE o.resource = $1::text
+	//              AND o.key >= $2::text AND o.key < $3::text
+	//          ORDER BY o.key
+	//          OFFSET $4::bigint - 1
+	//          LIMIT 1
+	//      ), $3::text) AS ends
+	//  ), span AS (
+	//      SELECT coalesce((
+	//          SELECT e.key || chr(1)
+	//          FROM ark.events e
+	//          WHERE e.resource = $1::text
+	//              AND e.key >= $2::text AND e.key < (SELECT ends FROM standing)
+	//              AND e.rv > $5::bigint
+	//          ORDER BY e.key, e.rv
+	//          OFFSET $4::bigint - 1
+	//          LIMIT 1
+	//      ), (SELECT ends FROM standing)) AS ends
+	//  )
+	//  SELECT (SELECT ends FROM span)::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted::bigint AS page_floor
 	//  FROM ark.revision r
 	//  WHERE r.singleton
 	//  UNION ALL
@@ -474,30 +500,29 @@ type Querier interface {
 	//      (SELECT o.key, o.rv, o.body
 	//      FROM ark.objects o
 	//      WHERE o.resource = $1::text
-	//          AND o.key >= $2::text AND o.key < $3::text
-	//          AND o.rv <= $4::bigint
-	//      ORDER BY o.key
-	//      LIMIT $5::bigint)
+	//          AND o.key >= $2::text AND o.key < (SELECT ends FROM span)
+	//          AND o.rv <= $5::bigint
+	//      ORDER BY o.key)
 	//      UNION ALL
 	//      (SELECT f.key, f.prev_rv, f.prev_body
 	//      FROM (
 	//          SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
 	//          FROM ark.events e
 	//          WHERE e.resource = $1::text
-	//              AND e.key >= $2::text AND e.key < $3::text
-	//              AND e.rv > $4::bigint
+	//              AND e.key >= $2::text AND e.key < (SELECT ends FROM span)
+	//              AND e.rv > $5::bigint
 	//          ORDER BY e.key, e.rv
 	//      ) f
 	//      WHERE f.prev_rv IS NOT NULL
-	//      ORDER BY f.key
-	//      LIMIT $5::bigint)
+	//      ORDER BY f.key)
 	//  ) s
 	//  ORDER BY s.key
-	//  LIMIT $5::bigint)
+	//  LIMIT $6::bigint)
 	ListAsOf(ctx context.Context, db DBTX, arg ListAsOfParams) ([]ListAsOfRow, error)
 	// The same for a revision that few events came after, of all resources: reads
-	// those in the order of revisions and sorts them, where ListAsOf would walk the
-	// whole window of the resource. The concatenation keeps the planner off that index.
+	// those in the order of revisions and sorts them, where ListAsOf would walk all
+	// events of the resource. Few can be passed over, so there is no window of keys,
+	// and none is named. The concatenation keeps the planner off that index.
 	// Plan: index scan of the key range on the primary key, stopped by the limit; index
 	// scan of events on the primary key from the revision on, sorted by key.
 	//

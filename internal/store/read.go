@@ -53,6 +53,9 @@ func Following(key string) string { return key + "\x01" }
 // Page is a part of a list, in key order, and what the snapshot it comes from knew.
 type Page struct {
 	Objects []Object
+	// Next is where to read on: not below the end of the range if there is nothing
+	// more. There may be more also behind a page that is short, or empty.
+	Next string
 	// Current is the newest revision, Compacted the compaction floor.
 	Current, Compacted int64
 }
@@ -64,31 +67,37 @@ func (s *Store) List(ctx context.Context, r Range, limit int) (Page, error) {
 	if err != nil {
 		return Page{}, fmt.Errorf("list %s: %w", r.Resource, err)
 	}
-	return s.page(rows), nil
+	return s.page(rows, r, limit), nil
 }
 
 // recently is how many events may have come after a revision that is read by
 // looking at just those.
 const recently = 2000
 
+// smallestWindow is how many keys are looked at for a page of the past at least,
+// most of which may have changed since.
+const smallestWindow = 512
+
 // ListAsOf reads up to limit objects of a range as they were at a revision. It
 // was readable if Compacted <= rv <= Current of the page; else Objects is not to
 // be used.
 func (s *Store) ListAsOf(ctx context.Context, r Range, rv int64, limit int) (Page, error) {
-	rows, err := s.listAsOf(ctx, db.ListAsOfParams{
-		Resource: r.Resource, KeyFrom: r.From, KeyBefore: r.Before, AsOf: rv, PageSize: int64(limit)})
+	rows, err := s.listAsOf(ctx, r, rv, limit)
 	if err != nil {
 		return Page{}, fmt.Errorf("list %s as of %d: %w", r.Resource, rv, err)
 	}
-	return s.page(rows), nil
+	return s.page(rows, r, limit), nil
 }
 
-func (s *Store) listAsOf(ctx context.Context, arg db.ListAsOfParams) ([]db.ListLatestRow, error) {
-	if s.highest.Load()-arg.AsOf <= recently {
-		rows, err := s.q.ListAsOfRecent(ctx, s.pool, db.ListAsOfRecentParams(arg))
+func (s *Store) listAsOf(ctx context.Context, r Range, rv int64, limit int) ([]db.ListLatestRow, error) {
+	if s.highest.Load()-rv <= recently {
+		rows, err := s.q.ListAsOfRecent(ctx, s.pool, db.ListAsOfRecentParams{
+			Resource: r.Resource, KeyFrom: r.From, KeyBefore: r.Before, AsOf: rv, PageSize: int64(limit)})
 		return convert(rows, func(r db.ListAsOfRecentRow) db.ListLatestRow { return db.ListLatestRow(r) }), err
 	}
-	rows, err := s.q.ListAsOf(ctx, s.pool, arg)
+	rows, err := s.q.ListAsOf(ctx, s.pool, db.ListAsOfParams{
+		Resource: r.Resource, KeyFrom: r.From, KeyBefore: r.Before, AsOf: rv, PageSize: int64(limit),
+		WindowSize: int64(max(limit, smallestWindow))})
 	return convert(rows, func(r db.ListAsOfRow) db.ListLatestRow { return db.ListLatestRow(r) }), err
 }
 
@@ -100,15 +109,22 @@ func convert[A, B any](in []A, f func(A) B) []B {
 	return out
 }
 
-func (s *Store) page(rows []db.ListLatestRow) Page {
-	p := Page{Objects: make([]Object, 0, len(rows))}
+// page separates the row that says what the snapshot knew from the objects.
+func (s *Store) page(rows []db.ListLatestRow, r Range, limit int) Page {
+	p := Page{Objects: make([]Object, 0, len(rows)), Next: r.Before}
 	for _, row := range rows {
-		if row.PageFloor >= 0 {
-			p.Current, p.Compacted = row.RV, row.PageFloor
-			s.handedOut(row.RV)
+		if row.PageFloor < 0 {
+			p.Objects = append(p.Objects, Object{Key: row.Key, RV: row.RV, Body: row.Body})
 			continue
 		}
-		p.Objects = append(p.Objects, Object{Key: row.Key, RV: row.RV, Body: row.Body})
+		p.Current, p.Compacted = row.RV, row.PageFloor
+		s.handedOut(row.RV)
+		if row.Key != "" {
+			p.Next = row.Key // where the window of keys ends
+		}
+	}
+	if n := len(p.Objects); n >= limit {
+		p.Next = Following(p.Objects[n-1].Key)
 	}
 	return p
 }

@@ -86,48 +86,51 @@ func (l *listing) full() bool {
 	return l.limited() && int64(l.items.Len()) >= l.opts.Predicate.Limit
 }
 
-// read reads pages until the list is full or there is nothing more. Pages of a
-// filtered list grow, since the filter may let few objects through.
+// read reads pages until the list is full, and it is known whether there are
+// objects behind it, or there is nothing more. Pages of a filtered list grow, since
+// the filter may let few objects through.
 func (l *listing) read(ctx context.Context) error {
 	rows := l.firstRows()
 	for {
-		objects, more, err := l.page(ctx, rows)
+		p, err := l.page(ctx, rows+1)
 		if err != nil {
 			return err
+		}
+		// The last one of a page that has one too many tells that there is more. It
+		// is not looked at: the next page begins with it.
+		objects := p.Objects
+		if len(objects) > rows {
+			objects, p.Next = objects[:rows], objects[rows].Key
+			l.hasMore = true
 		}
 		stopped, err := l.take(ctx, objects)
 		if err != nil {
 			return err
 		}
-		l.hasMore = more || stopped
-		if stopped || !more || l.full() {
+		l.hasMore = l.hasMore || stopped
+		if stopped || p.Next >= l.keys.Before || l.full() && l.hasMore {
 			return nil
 		}
-		l.keys.From = store.Following(objects[len(objects)-1].Key)
+		l.keys.From, l.hasMore = p.Next, false
 		rows = l.nextRows(rows)
 	}
 }
 
-// page reads up to rows objects, all of one revision; more: there are others behind.
-func (l *listing) page(ctx context.Context, rows int) (objects []store.Object, more bool, err error) {
-	var p store.Page
+// page reads up to limit objects, all of one revision.
+func (l *listing) page(ctx context.Context, limit int) (p store.Page, err error) {
 	if l.rv == 0 {
-		p, err = l.store.List(ctx, l.keys, rows+1)
+		p, err = l.store.List(ctx, l.keys, limit)
 	} else {
-		p, err = l.store.ListAsOf(ctx, l.keys, l.rv, rows+1)
+		p, err = l.store.ListAsOf(ctx, l.keys, l.rv, limit)
 	}
 	if err != nil {
-		return nil, false, l.interpret(ctx, err)
+		return p, l.interpret(ctx, err)
 	}
 	if err := l.settle(p); err != nil {
-		return nil, false, err
+		return p, err
 	}
-	objects = p.Objects
-	if len(objects) > rows {
-		objects, more = objects[:rows], true
-	}
-	l.learnSize(objects)
-	return objects, more, nil
+	l.learnSize(p.Objects)
+	return p, nil
 }
 
 // settle checks that the page's snapshot could answer, and fixes the revision of

@@ -60,7 +60,7 @@ func (l *listing) nextRows(rows int) int {
 	}
 	missing := l.opts.Predicate.Limit - int64(l.items.Len())
 	if l.opts.Predicate.Empty() {
-		return int(min(missing, int64(affordable)))
+		return int(max(1, min(missing, int64(affordable)))) // one more, to see whether there is one
 	}
 	return min(2*rows, affordable)
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -254,5 +255,42 @@ func TestListIsBoundedByPages(t *testing.T) {
 			t.Fatalf("page %d has %d items, want %d", n, len(out.Items), want)
 		}
 		token = out.Continue
+	}
+}
+
+// TestListOfThePastAfterManyChanges: a list at an old revision is whole, and knows
+// its end, also where most of what stands there now is younger.
+func TestListOfThePastAfterManyChanges(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	create(t, f, podNamed("a", "first"))
+	old := create(t, f, podNamed("z", "last"))
+	var wg sync.WaitGroup
+	for n := range 50 {
+		wg.Go(func() {
+			for i := range 50 {
+				create(t, f, podNamed("m", fmt.Sprintf("%d-%d", n, i)))
+			}
+		})
+	}
+	wg.Wait()
+	atOld := func(limit int64) storage.ListOptions {
+		opts := page(limit, "")
+		opts.ResourceVersion, opts.ResourceVersionMatch = old.ResourceVersion, metav1.ResourceVersionMatchExact
+		return opts
+	}
+	if n := len(list(t, f, atOld(0)).Items); n != 2 {
+		t.Errorf("%d items, want 2", n)
+	}
+	if out := list(t, f, atOld(2)); len(out.Items) != 2 || out.Continue != "" {
+		t.Errorf("a page of 2 has %d items, and continues at %q", len(out.Items), out.Continue)
+	}
+	out := list(t, f, atOld(1))
+	if len(out.Items) != 1 || out.Continue == "" || out.RemainingItemCount == nil || *out.RemainingItemCount != 1 {
+		t.Fatalf("a page of 1 has %d items, continues at %q, %v remain", len(out.Items), out.Continue, out.RemainingItemCount)
+	}
+	out = list(t, f, page(1, out.Continue))
+	if len(out.Items) != 1 || out.Items[0].Name != "last" || out.Continue != "" {
+		t.Errorf("the last page has %d items, and continues at %q", len(out.Items), out.Continue)
 	}
 }

@@ -20,45 +20,43 @@ func (w *watcher) sendPresent() error {
 	keys := w.keyRange(w.key, w.opts.Recursive, "")
 	for {
 		rows := w.affordableRows()
-		objects, err := w.presentPage(keys, rows, minimum)
+		p, err := w.presentPage(keys, rows, minimum)
 		if err != nil {
 			return err
 		}
-		for i := range objects {
-			if err := w.sendAdded(&objects[i]); err != nil {
+		for i := range p.Objects {
+			if err := w.sendAdded(&p.Objects[i]); err != nil {
 				return err
 			}
 		}
-		if len(objects) < rows {
+		if p.Next >= keys.Before {
 			return nil
 		}
-		keys.From = store.Following(objects[len(objects)-1].Key)
+		keys.From = p.Next
 	}
 }
 
-func (w *watcher) presentPage(keys store.Range, rows int, minimum int64) ([]store.Object, error) {
-	var p store.Page
-	var err error
+func (w *watcher) presentPage(keys store.Range, rows int, minimum int64) (p store.Page, err error) {
 	if w.start == 0 {
 		p, err = w.store.List(w.ctx, keys, rows)
 	} else {
 		p, err = w.store.ListAsOf(w.ctx, keys, w.start, rows)
 	}
 	if err != nil {
-		return nil, w.interpret(w.ctx, err)
+		return p, w.interpret(w.ctx, err)
 	}
 	switch {
 	case w.start == 0:
 		if minimum > p.Current {
 			retry := int(wait.Jitter(time.Second, 3).Seconds())
-			return nil, storage.NewTooLargeResourceVersionError(uint64(minimum), uint64(p.Current), retry)
+			return p, storage.NewTooLargeResourceVersionError(uint64(minimum), uint64(p.Current), retry)
 		}
 		w.start = p.Current
 	case w.start < p.Compacted:
-		return nil, expiredList()
+		return p, expiredList()
 	}
 	w.learnSize(p.Objects)
-	return p.Objects, nil
+	return p, nil
 }
 
 func (w *watcher) sendAdded(o *store.Object) error {
