@@ -345,29 +345,35 @@ SELECT (SELECT ends FROM span)::text AS key, r.current::bigint AS rv, ''::bytea 
 FROM ark.revision r
 WHERE r.singleton
 UNION ALL
-(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+(SELECT p.key::text, p.rv::bigint, p.body::bytea, (-1)::bigint
 FROM (
-    (SELECT o.key, o.rv, o.body
-    FROM ark.objects o
-    WHERE o.resource = $1::text
-        AND o.key >= $2::text AND o.key < (SELECT ends FROM span)
-        AND o.rv <= $5::bigint
-    ORDER BY o.key)
-    UNION ALL
-    (SELECT f.key, f.prev_rv, f.prev_body
+    SELECT s.key, s.rv, s.body, octet_length(s.body) AS size,
+        sum(octet_length(s.body)) OVER (ORDER BY s.key ROWS UNBOUNDED PRECEDING) AS total
     FROM (
-        SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
-        FROM ark.events e
-        WHERE e.resource = $1::text
-            AND e.key >= $2::text AND e.key < (SELECT ends FROM span)
-            AND e.rv > $5::bigint
-        ORDER BY e.key, e.rv
-    ) f
-    WHERE f.prev_rv IS NOT NULL
-    ORDER BY f.key)
-) s
-ORDER BY s.key
-LIMIT $6::bigint)
+        (SELECT o.key, o.rv, o.body
+        FROM ark.objects o
+        WHERE o.resource = $1::text
+            AND o.key >= $2::text AND o.key < (SELECT ends FROM span)
+            AND o.rv <= $5::bigint
+        ORDER BY o.key)
+        UNION ALL
+        (SELECT f.key, f.prev_rv, f.prev_body
+        FROM (
+            SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
+            FROM ark.events e
+            WHERE e.resource = $1::text
+                AND e.key >= $2::text AND e.key < (SELECT ends FROM span)
+                AND e.rv > $5::bigint
+            ORDER BY e.key, e.rv
+        ) f
+        WHERE f.prev_rv IS NOT NULL
+        ORDER BY f.key)
+    ) s
+    ORDER BY s.key
+    LIMIT $6::bigint
+) p
+WHERE p.total - p.size < $7::bigint
+ORDER BY p.key)
 `
 
 type ListAsOfParams struct {
@@ -377,6 +383,7 @@ type ListAsOfParams struct {
 	WindowSize int64
 	AsOf       int64
 	PageSize   int64
+	MaxBytes   int64
 }
 
 type ListAsOfRow struct {
@@ -422,29 +429,35 @@ type ListAsOfRow struct {
 //	FROM ark.revision r
 //	WHERE r.singleton
 //	UNION ALL
-//	(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+//	(SELECT p.key::text, p.rv::bigint, p.body::bytea, (-1)::bigint
 //	FROM (
-//	    (SELECT o.key, o.rv, o.body
-//	    FROM ark.objects o
-//	    WHERE o.resource = $1::text
-//	        AND o.key >= $2::text AND o.key < (SELECT ends FROM span)
-//	        AND o.rv <= $5::bigint
-//	    ORDER BY o.key)
-//	    UNION ALL
-//	    (SELECT f.key, f.prev_rv, f.prev_body
+//	    SELECT s.key, s.rv, s.body, octet_length(s.body) AS size,
+//	        sum(octet_length(s.body)) OVER (ORDER BY s.key ROWS UNBOUNDED PRECEDING) AS total
 //	    FROM (
-//	        SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
-//	        FROM ark.events e
-//	        WHERE e.resource = $1::text
-//	            AND e.key >= $2::text AND e.key < (SELECT ends FROM span)
-//	            AND e.rv > $5::bigint
-//	        ORDER BY e.key, e.rv
-//	    ) f
-//	    WHERE f.prev_rv IS NOT NULL
-//	    ORDER BY f.key)
-//	) s
-//	ORDER BY s.key
-//	LIMIT $6::bigint)
+//	        (SELECT o.key, o.rv, o.body
+//	        FROM ark.objects o
+//	        WHERE o.resource = $1::text
+//	            AND o.key >= $2::text AND o.key < (SELECT ends FROM span)
+//	            AND o.rv <= $5::bigint
+//	        ORDER BY o.key)
+//	        UNION ALL
+//	        (SELECT f.key, f.prev_rv, f.prev_body
+//	        FROM (
+//	            SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
+//	            FROM ark.events e
+//	            WHERE e.resource = $1::text
+//	                AND e.key >= $2::text AND e.key < (SELECT ends FROM span)
+//	                AND e.rv > $5::bigint
+//	            ORDER BY e.key, e.rv
+//	        ) f
+//	        WHERE f.prev_rv IS NOT NULL
+//	        ORDER BY f.key)
+//	    ) s
+//	    ORDER BY s.key
+//	    LIMIT $6::bigint
+//	) p
+//	WHERE p.total - p.size < $7::bigint
+//	ORDER BY p.key)
 func (q *Queries) ListAsOf(ctx context.Context, db DBTX, arg ListAsOfParams) ([]ListAsOfRow, error) {
 	rows, err := db.Query(ctx, ListAsOf,
 		arg.Resource,
@@ -453,6 +466,7 @@ func (q *Queries) ListAsOf(ctx context.Context, db DBTX, arg ListAsOfParams) ([]
 		arg.WindowSize,
 		arg.AsOf,
 		arg.PageSize,
+		arg.MaxBytes,
 	)
 	if err != nil {
 		return nil, err
@@ -482,30 +496,36 @@ SELECT ''::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted:
 FROM ark.revision r
 WHERE r.singleton
 UNION ALL
-(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+(SELECT p.key::text, p.rv::bigint, p.body::bytea, (-1)::bigint
 FROM (
-    (SELECT o.key, o.rv, o.body
-    FROM ark.objects o
-    WHERE o.resource = $1::text
-        AND o.key >= $2::text AND o.key < $3::text
-        AND o.rv <= $4::bigint
-    ORDER BY o.key
-    LIMIT $5::bigint)
-    UNION ALL
-    (SELECT f.key, f.prev_rv, f.prev_body
+    SELECT s.key, s.rv, s.body, octet_length(s.body) AS size,
+        sum(octet_length(s.body)) OVER (ORDER BY s.key ROWS UNBOUNDED PRECEDING) AS total
     FROM (
-        SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
-        FROM ark.events e
-        WHERE e.rv > $4::bigint AND (e.resource || '') = $1::text
-            AND e.key >= $2::text AND e.key < $3::text
-        ORDER BY e.key, e.rv
-    ) f
-    WHERE f.prev_rv IS NOT NULL
-    ORDER BY f.key
-    LIMIT $5::bigint)
-) s
-ORDER BY s.key
-LIMIT $5::bigint)
+        (SELECT o.key, o.rv, o.body
+        FROM ark.objects o
+        WHERE o.resource = $1::text
+            AND o.key >= $2::text AND o.key < $3::text
+            AND o.rv <= $4::bigint
+        ORDER BY o.key
+        LIMIT $5::bigint)
+        UNION ALL
+        (SELECT f.key, f.prev_rv, f.prev_body
+        FROM (
+            SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
+            FROM ark.events e
+            WHERE e.rv > $4::bigint AND (e.resource || '') = $1::text
+                AND e.key >= $2::text AND e.key < $3::text
+            ORDER BY e.key, e.rv
+        ) f
+        WHERE f.prev_rv IS NOT NULL
+        ORDER BY f.key
+        LIMIT $5::bigint)
+    ) s
+    ORDER BY s.key
+    LIMIT $5::bigint
+) p
+WHERE p.total - p.size < $6::bigint
+ORDER BY p.key)
 `
 
 type ListAsOfRecentParams struct {
@@ -514,6 +534,7 @@ type ListAsOfRecentParams struct {
 	KeyBefore string
 	AsOf      int64
 	PageSize  int64
+	MaxBytes  int64
 }
 
 type ListAsOfRecentRow struct {
@@ -534,30 +555,36 @@ type ListAsOfRecentRow struct {
 //	FROM ark.revision r
 //	WHERE r.singleton
 //	UNION ALL
-//	(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+//	(SELECT p.key::text, p.rv::bigint, p.body::bytea, (-1)::bigint
 //	FROM (
-//	    (SELECT o.key, o.rv, o.body
-//	    FROM ark.objects o
-//	    WHERE o.resource = $1::text
-//	        AND o.key >= $2::text AND o.key < $3::text
-//	        AND o.rv <= $4::bigint
-//	    ORDER BY o.key
-//	    LIMIT $5::bigint)
-//	    UNION ALL
-//	    (SELECT f.key, f.prev_rv, f.prev_body
+//	    SELECT s.key, s.rv, s.body, octet_length(s.body) AS size,
+//	        sum(octet_length(s.body)) OVER (ORDER BY s.key ROWS UNBOUNDED PRECEDING) AS total
 //	    FROM (
-//	        SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
-//	        FROM ark.events e
-//	        WHERE e.rv > $4::bigint AND (e.resource || '') = $1::text
-//	            AND e.key >= $2::text AND e.key < $3::text
-//	        ORDER BY e.key, e.rv
-//	    ) f
-//	    WHERE f.prev_rv IS NOT NULL
-//	    ORDER BY f.key
-//	    LIMIT $5::bigint)
-//	) s
-//	ORDER BY s.key
-//	LIMIT $5::bigint)
+//	        (SELECT o.key, o.rv, o.body
+//	        FROM ark.objects o
+//	        WHERE o.resource = $1::text
+//	            AND o.key >= $2::text AND o.key < $3::text
+//	            AND o.rv <= $4::bigint
+//	        ORDER BY o.key
+//	        LIMIT $5::bigint)
+//	        UNION ALL
+//	        (SELECT f.key, f.prev_rv, f.prev_body
+//	        FROM (
+//	            SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
+//	            FROM ark.events e
+//	            WHERE e.rv > $4::bigint AND (e.resource || '') = $1::text
+//	                AND e.key >= $2::text AND e.key < $3::text
+//	            ORDER BY e.key, e.rv
+//	        ) f
+//	        WHERE f.prev_rv IS NOT NULL
+//	        ORDER BY f.key
+//	        LIMIT $5::bigint)
+//	    ) s
+//	    ORDER BY s.key
+//	    LIMIT $5::bigint
+//	) p
+//	WHERE p.total - p.size < $6::bigint
+//	ORDER BY p.key)
 func (q *Queries) ListAsOfRecent(ctx context.Context, db DBTX, arg ListAsOfRecentParams) ([]ListAsOfRecentRow, error) {
 	rows, err := db.Query(ctx, ListAsOfRecent,
 		arg.Resource,
@@ -565,6 +592,7 @@ func (q *Queries) ListAsOfRecent(ctx context.Context, db DBTX, arg ListAsOfRecen
 		arg.KeyBefore,
 		arg.AsOf,
 		arg.PageSize,
+		arg.MaxBytes,
 	)
 	if err != nil {
 		return nil, err
@@ -594,12 +622,18 @@ SELECT ''::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted:
 FROM ark.revision r
 WHERE r.singleton
 UNION ALL
-(SELECT o.key::text, o.rv::bigint, o.body::bytea, (-1)::bigint
-FROM ark.objects o
-WHERE o.resource = $1::text
-    AND o.key >= $2::text AND o.key < $3::text
-ORDER BY o.key
-LIMIT $4::bigint)
+(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+FROM (
+    SELECT o.key, o.rv, o.body, octet_length(o.body) AS size,
+        sum(octet_length(o.body)) OVER (ORDER BY o.key ROWS UNBOUNDED PRECEDING) AS total
+    FROM ark.objects o
+    WHERE o.resource = $1::text
+        AND o.key >= $2::text AND o.key < $3::text
+    ORDER BY o.key
+    LIMIT $4::bigint
+) s
+WHERE s.total - s.size < $5::bigint
+ORDER BY s.key)
 `
 
 type ListLatestParams struct {
@@ -607,6 +641,7 @@ type ListLatestParams struct {
 	KeyFrom   string
 	KeyBefore string
 	PageSize  int64
+	MaxBytes  int64
 }
 
 type ListLatestRow struct {
@@ -617,25 +652,34 @@ type ListLatestRow struct {
 }
 
 // A page of what is current, in key order, and one row more (page_floor >= 0)
-// that carries the revision of the snapshot and the compaction floor.
+// that carries the revision of the snapshot and the compaction floor. A page ends
+// early with the object that brings its bytes to max_bytes; bodies behind that are
+// not read, only their length.
 // Plan: index scan of the key range on the primary key, stopped by the limit; no sort.
 //
 //	SELECT ''::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted::bigint AS page_floor
 //	FROM ark.revision r
 //	WHERE r.singleton
 //	UNION ALL
-//	(SELECT o.key::text, o.rv::bigint, o.body::bytea, (-1)::bigint
-//	FROM ark.objects o
-//	WHERE o.resource = $1::text
-//	    AND o.key >= $2::text AND o.key < $3::text
-//	ORDER BY o.key
-//	LIMIT $4::bigint)
+//	(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+//	FROM (
+//	    SELECT o.key, o.rv, o.body, octet_length(o.body) AS size,
+//	        sum(octet_length(o.body)) OVER (ORDER BY o.key ROWS UNBOUNDED PRECEDING) AS total
+//	    FROM ark.objects o
+//	    WHERE o.resource = $1::text
+//	        AND o.key >= $2::text AND o.key < $3::text
+//	    ORDER BY o.key
+//	    LIMIT $4::bigint
+//	) s
+//	WHERE s.total - s.size < $5::bigint
+//	ORDER BY s.key)
 func (q *Queries) ListLatest(ctx context.Context, db DBTX, arg ListLatestParams) ([]ListLatestRow, error) {
 	rows, err := db.Query(ctx, ListLatest,
 		arg.Resource,
 		arg.KeyFrom,
 		arg.KeyBefore,
 		arg.PageSize,
+		arg.MaxBytes,
 	)
 	if err != nil {
 		return nil, err

@@ -495,29 +495,35 @@ type Querier interface {
 	//  FROM ark.revision r
 	//  WHERE r.singleton
 	//  UNION ALL
-	//  (SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+	//  (SELECT p.key::text, p.rv::bigint, p.body::bytea, (-1)::bigint
 	//  FROM (
-	//      (SELECT o.key, o.rv, o.body
-	//      FROM ark.objects o
-	//      WHERE o.resource = $1::text
-	//          AND o.key >= $2::text AND o.key < (SELECT ends FROM span)
-	//          AND o.rv <= $5::bigint
-	//      ORDER BY o.key)
-	//      UNION ALL
-	//      (SELECT f.key, f.prev_rv, f.prev_body
+	//      SELECT s.key, s.rv, s.body, octet_length(s.body) AS size,
+	//          sum(octet_length(s.body)) OVER (ORDER BY s.key ROWS UNBOUNDED PRECEDING) AS total
 	//      FROM (
-	//          SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
-	//          FROM ark.events e
-	//          WHERE e.resource = $1::text
-	//              AND e.key >= $2::text AND e.key < (SELECT ends FROM span)
-	//              AND e.rv > $5::bigint
-	//          ORDER BY e.key, e.rv
-	//      ) f
-	//      WHERE f.prev_rv IS NOT NULL
-	//      ORDER BY f.key)
-	//  ) s
-	//  ORDER BY s.key
-	//  LIMIT $6::bigint)
+	//          (SELECT o.key, o.rv, o.body
+	//          FROM ark.objects o
+	//          WHERE o.resource = $1::text
+	//              AND o.key >= $2::text AND o.key < (SELECT ends FROM span)
+	//              AND o.rv <= $5::bigint
+	//          ORDER BY o.key)
+	//          UNION ALL
+	//          (SELECT f.key, f.prev_rv, f.prev_body
+	//          FROM (
+	//              SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
+	//              FROM ark.events e
+	//              WHERE e.resource = $1::text
+	//                  AND e.key >= $2::text AND e.key < (SELECT ends FROM span)
+	//                  AND e.rv > $5::bigint
+	//              ORDER BY e.key, e.rv
+	//          ) f
+	//          WHERE f.prev_rv IS NOT NULL
+	//          ORDER BY f.key)
+	//      ) s
+	//      ORDER BY s.key
+	//      LIMIT $6::bigint
+	//  ) p
+	//  WHERE p.total - p.size < $7::bigint
+	//  ORDER BY p.key)
 	ListAsOf(ctx context.Context, db DBTX, arg ListAsOfParams) ([]ListAsOfRow, error)
 	// The same for a revision that few events came after, of all resources: reads
 	// those in the order of revisions and sorts them, where ListAsOf would walk all
@@ -530,45 +536,59 @@ type Querier interface {
 	//  FROM ark.revision r
 	//  WHERE r.singleton
 	//  UNION ALL
-	//  (SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+	//  (SELECT p.key::text, p.rv::bigint, p.body::bytea, (-1)::bigint
 	//  FROM (
-	//      (SELECT o.key, o.rv, o.body
-	//      FROM ark.objects o
-	//      WHERE o.resource = $1::text
-	//          AND o.key >= $2::text AND o.key < $3::text
-	//          AND o.rv <= $4::bigint
-	//      ORDER BY o.key
-	//      LIMIT $5::bigint)
-	//      UNION ALL
-	//      (SELECT f.key, f.prev_rv, f.prev_body
+	//      SELECT s.key, s.rv, s.body, octet_length(s.body) AS size,
+	//          sum(octet_length(s.body)) OVER (ORDER BY s.key ROWS UNBOUNDED PRECEDING) AS total
 	//      FROM (
-	//          SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
-	//          FROM ark.events e
-	//          WHERE e.rv > $4::bigint AND (e.resource || '') = $1::text
-	//              AND e.key >= $2::text AND e.key < $3::text
-	//          ORDER BY e.key, e.rv
-	//      ) f
-	//      WHERE f.prev_rv IS NOT NULL
-	//      ORDER BY f.key
-	//      LIMIT $5::bigint)
-	//  ) s
-	//  ORDER BY s.key
-	//  LIMIT $5::bigint)
+	//          (SELECT o.key, o.rv, o.body
+	//          FROM ark.objects o
+	//          WHERE o.resource = $1::text
+	//              AND o.key >= $2::text AND o.key < $3::text
+	//              AND o.rv <= $4::bigint
+	//          ORDER BY o.key
+	//          LIMIT $5::bigint)
+	//          UNION ALL
+	//          (SELECT f.key, f.prev_rv, f.prev_body
+	//          FROM (
+	//              SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
+	//              FROM ark.events e
+	//              WHERE e.rv > $4::bigint AND (e.resource || '') = $1::text
+	//                  AND e.key >= $2::text AND e.key < $3::text
+	//              ORDER BY e.key, e.rv
+	//          ) f
+	//          WHERE f.prev_rv IS NOT NULL
+	//          ORDER BY f.key
+	//          LIMIT $5::bigint)
+	//      ) s
+	//      ORDER BY s.key
+	//      LIMIT $5::bigint
+	//  ) p
+	//  WHERE p.total - p.size < $6::bigint
+	//  ORDER BY p.key)
 	ListAsOfRecent(ctx context.Context, db DBTX, arg ListAsOfRecentParams) ([]ListAsOfRecentRow, error)
 	// A page of what is current, in key order, and one row more (page_floor >= 0)
-	// that carries the revision of the snapshot and the compaction floor.
+	// that carries the revision of the snapshot and the compaction floor. A page ends
+	// early with the object that brings its bytes to max_bytes; bodies behind that are
+	// not read, only their length.
 	// Plan: index scan of the key range on the primary key, stopped by the limit; no sort.
 	//
 	//  SELECT ''::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted::bigint AS page_floor
 	//  FROM ark.revision r
 	//  WHERE r.singleton
 	//  UNION ALL
-	//  (SELECT o.key::text, o.rv::bigint, o.body::bytea, (-1)::bigint
-	//  FROM ark.objects o
-	//  WHERE o.resource = $1::text
-	//      AND o.key >= $2::text AND o.key < $3::text
-	//  ORDER BY o.key
-	//  LIMIT $4::bigint)
+	//  (SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+	//  FROM (
+	//      SELECT o.key, o.rv, o.body, octet_length(o.body) AS size,
+	//          sum(octet_length(o.body)) OVER (ORDER BY o.key ROWS UNBOUNDED PRECEDING) AS total
+	//      FROM ark.objects o
+	//      WHERE o.resource = $1::text
+	//          AND o.key >= $2::text AND o.key < $3::text
+	//      ORDER BY o.key
+	//      LIMIT $4::bigint
+	//  ) s
+	//  WHERE s.total - s.size < $5::bigint
+	//  ORDER BY s.key)
 	ListLatest(ctx context.Context, db DBTX, arg ListLatestParams) ([]ListLatestRow, error)
 	// The attempts of one Query, in order. Plan: range of the primary key; no sort.
 	//

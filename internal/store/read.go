@@ -60,10 +60,14 @@ type Page struct {
 	Current, Compacted int64
 }
 
+// pageBytes is what the objects of a page take together: it ends with the one that
+// goes beyond.
+const pageBytes = 8 << 20
+
 // List reads up to limit objects of a range as they are now.
 func (s *Store) List(ctx context.Context, r Range, limit int) (Page, error) {
 	rows, err := s.q.ListLatest(ctx, s.pool, db.ListLatestParams{
-		Resource: r.Resource, KeyFrom: r.From, KeyBefore: r.Before, PageSize: int64(limit)})
+		Resource: r.Resource, KeyFrom: r.From, KeyBefore: r.Before, PageSize: int64(limit), MaxBytes: pageBytes})
 	if err != nil {
 		return Page{}, fmt.Errorf("list %s: %w", r.Resource, err)
 	}
@@ -92,12 +96,12 @@ func (s *Store) ListAsOf(ctx context.Context, r Range, rv int64, limit int) (Pag
 func (s *Store) listAsOf(ctx context.Context, r Range, rv int64, limit int) ([]db.ListLatestRow, error) {
 	if s.highest.Load()-rv <= recently {
 		rows, err := s.q.ListAsOfRecent(ctx, s.pool, db.ListAsOfRecentParams{
-			Resource: r.Resource, KeyFrom: r.From, KeyBefore: r.Before, AsOf: rv, PageSize: int64(limit)})
+			Resource: r.Resource, KeyFrom: r.From, KeyBefore: r.Before, AsOf: rv, PageSize: int64(limit), MaxBytes: pageBytes})
 		return convert(rows, func(r db.ListAsOfRecentRow) db.ListLatestRow { return db.ListLatestRow(r) }), err
 	}
 	rows, err := s.q.ListAsOf(ctx, s.pool, db.ListAsOfParams{
 		Resource: r.Resource, KeyFrom: r.From, KeyBefore: r.Before, AsOf: rv, PageSize: int64(limit),
-		WindowSize: int64(max(limit, smallestWindow))})
+		MaxBytes: pageBytes, WindowSize: int64(max(limit, smallestWindow))})
 	return convert(rows, func(r db.ListAsOfRow) db.ListLatestRow { return db.ListLatestRow(r) }), err
 }
 
@@ -112,8 +116,10 @@ func convert[A, B any](in []A, f func(A) B) []B {
 // page separates the row that says what the snapshot knew from the objects.
 func (s *Store) page(rows []db.ListLatestRow, r Range, limit int) Page {
 	p := Page{Objects: make([]Object, 0, len(rows)), Next: r.Before}
+	bytes := 0
 	for _, row := range rows {
 		if row.PageFloor < 0 {
+			bytes += len(row.Body)
 			p.Objects = append(p.Objects, Object{Key: row.Key, RV: row.RV, Body: row.Body})
 			continue
 		}
@@ -123,7 +129,7 @@ func (s *Store) page(rows []db.ListLatestRow, r Range, limit int) Page {
 			p.Next = row.Key // where the window of keys ends
 		}
 	}
-	if n := len(p.Objects); n >= limit {
+	if n := len(p.Objects); n >= limit || bytes >= pageBytes {
 		p.Next = Following(p.Objects[n-1].Key)
 	}
 	return p

@@ -105,3 +105,53 @@ func TestPastAfterManyChanges(t *testing.T) {
 		t.Errorf("%d objects on %d pages", len(got), pages)
 	}
 }
+
+// TestPagesAreBoundedInBytes: a page of large objects ends early, now and in the
+// past, and the pages together are all there is.
+func TestPagesAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	s, _ := fresh(t)
+	large := []byte(strings.Repeat("x", pageBytes/4))
+	writes := map[string]Write{}
+	for i := range 11 {
+		writes[fmt.Sprintf("ns/%02d", i)] = Write{Body: large}
+		writes[fmt.Sprintf("a/%02d", i)] = Write{Body: []byte("x")}
+	}
+	rvs := putAll(t, s, writes)
+	asOf, err := s.GetRevision(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "ns/00", rvs["ns/00"], "smaller")
+	lists := map[string]func(Range) (Page, error){
+		"now":             func(r Range) (Page, error) { return s.List(within(t), r, 1000) },
+		"the recent past": func(r Range) (Page, error) { return s.ListAsOf(within(t), r, asOf, 1000) },
+		"the farther past": func(r Range) (Page, error) {
+			s.highest.Add(recently + 1) // have the other statement answer
+			defer s.highest.Add(-recently - 1)
+			return s.ListAsOf(within(t), r, asOf, 1000)
+		},
+		"in pages of three": func(r Range) (Page, error) { return s.List(within(t), r, 3) },
+	}
+	for name, list := range lists {
+		n := 0
+		for r := Prefix(things, ""); r.From < r.Before; {
+			p, err := list(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bytes := 0
+			for _, o := range p.Objects {
+				bytes += len(o.Body)
+			}
+			if bytes >= pageBytes+len(large) {
+				t.Errorf("%s: a page of %d bytes", name, bytes)
+			}
+			n += len(p.Objects)
+			r.From = p.Next
+		}
+		if n != len(writes) {
+			t.Errorf("%s: %d objects, want %d", name, n, len(writes))
+		}
+	}
+}

@@ -51,6 +51,7 @@ type listing struct {
 	keys        store.Range // what is still to be read
 	continueKey string
 	errors      listErrors
+	rows        pageRows
 
 	rv      int64  // the revision of the list; 0: that of the first page
 	lastKey string // of the last object that was looked at, in full
@@ -129,7 +130,7 @@ func (l *listing) page(ctx context.Context, limit int) (p store.Page, err error)
 	if err := l.settle(p); err != nil {
 		return p, err
 	}
-	l.learnSize(p.Objects)
+	l.rows.learn(p.Objects)
 	return p, nil
 }
 

@@ -4,26 +4,29 @@ import (
 	"mckinsey.com/ark/internal/store"
 )
 
-// Sizes of the pages in which a list is read from the database.
+// Numbers of rows in the pages in which a list is read from the database, which
+// bounds the bytes of a page by itself.
 const (
-	unknownRows   = 500     // before anything is known of the size of objects
-	smallestRows  = 16      // however large they are
-	largestRows   = 10000   // however small
-	pageBytes     = 8 << 20 // what a page should take
-	learnFraction = 4       // how fast the size is learned anew
+	smallestRows = 16    // however large the objects are
+	largestRows  = 10000 // however small
+	pageBytes    = 8 << 20
 )
 
-// affordableRows is how many rows of the present size a page may have.
-func (s *Storage) affordableRows() int {
-	size := s.rowBytes.Load()
-	if size == 0 {
-		return unknownRows
+// pageRows is how many rows a page of one list should ask for. It follows what this
+// list has seen: another one may be of quite other objects.
+type pageRows struct{ size int64 }
+
+// affordable is how many rows take about what a page may take. As long as nothing
+// was seen, the database ends the page.
+func (p *pageRows) affordable() int {
+	if p.size == 0 {
+		return largestRows
 	}
-	return int(max(smallestRows, min(largestRows, pageBytes/size)))
+	return int(max(smallestRows, min(largestRows, pageBytes/p.size)))
 }
 
-// learnSize follows the size of what is read.
-func (s *Storage) learnSize(objects []store.Object) {
+// learn takes note of the size of what was read last.
+func (p *pageRows) learn(objects []store.Object) {
 	if len(objects) == 0 {
 		return
 	}
@@ -31,12 +34,7 @@ func (s *Storage) learnSize(objects []store.Object) {
 	for i := range objects {
 		sum += int64(len(objects[i].Body))
 	}
-	seen := max(1, sum/int64(len(objects)))
-	known := s.rowBytes.Load()
-	if known > 0 {
-		seen = known + (seen-known)/learnFraction
-	}
-	s.rowBytes.Store(max(1, seen)) // a lost race loses one observation
+	p.size = max(1, sum/int64(len(objects)))
 }
 
 // firstRows is the size of the first page.
@@ -44,7 +42,7 @@ func (l *listing) firstRows() int {
 	if !l.opts.Recursive {
 		return 1
 	}
-	affordable := l.affordableRows()
+	affordable := l.rows.affordable()
 	if l.limited() && l.opts.Predicate.Limit < int64(affordable) {
 		return int(l.opts.Predicate.Limit)
 	}
@@ -54,7 +52,7 @@ func (l *listing) firstRows() int {
 // nextRows is the size of the next page. An unfiltered list needs just what is
 // missing; a filtered one did not get enough, so it takes twice as much.
 func (l *listing) nextRows(rows int) int {
-	affordable := l.affordableRows()
+	affordable := l.rows.affordable()
 	if !l.limited() {
 		return affordable
 	}

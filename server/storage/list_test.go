@@ -19,6 +19,7 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 
 	"mckinsey.com/ark/internal/pgtest"
+	"mckinsey.com/ark/internal/store"
 )
 
 func podNamed(ns, name string) *example.Pod {
@@ -232,26 +233,37 @@ func TestCorruptObjectIsNamed(t *testing.T) {
 	}
 }
 
-// TestListIsBoundedByPages: objects that are large are read few at a time.
+// TestListIsBoundedByPages: objects that are large are read few at a time, also by
+// a list that has seen small ones before.
 func TestListIsBoundedByPages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	for i := range 50 {
+		create(t, f, podNamed("before", fmt.Sprint(i)))
+	}
 	for i := range 40 {
 		pod := podNamed("ns", fmt.Sprintf("%02d", i))
 		pod.Annotations = map[string]string{"large": strings.Repeat("x", 1<<20)}
 		create(t, f, pod)
 	}
-	for range 2 {
-		if n := len(list(t, f, page(0, "")).Items); n != 40 {
-			t.Errorf("%d items, want 40", n)
+	var rows pageRows
+	for r, first := store.Prefix("pods", ""), true; r.From < r.Before; first = false {
+		p, err := f.store.List(t.Context(), r, rows.affordable())
+		if err != nil {
+			t.Fatal(err)
 		}
+		if most := 50 + 10; len(p.Objects) > most || !first && len(p.Objects) > 10 {
+			t.Errorf("a page of %d objects from %q on", len(p.Objects), r.From)
+		}
+		rows.learn(p.Objects)
+		r.From = p.Next
 	}
-	if rows := f.affordableRows(); rows > 2*smallestRows {
-		t.Errorf("pages of %d rows for objects of 1 MiB", rows)
+	if n := len(list(t, f, page(0, "")).Items); n != 90 {
+		t.Errorf("%d items, want 90", n)
 	}
 	for token, n := "", 0; n == 0 || token != ""; n++ {
-		out := list(t, f, page(30, token))
-		if want := []int{30, 10}[n]; len(out.Items) != want {
+		out := list(t, f, page(80, token))
+		if want := []int{80, 10}[n]; len(out.Items) != want {
 			t.Fatalf("page %d has %d items, want %d", n, len(out.Items), want)
 		}
 		token = out.Continue

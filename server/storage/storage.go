@@ -67,8 +67,7 @@ type Storage struct {
 	clock          clock.PassiveClock
 	newAggregator  func() listErrors
 
-	estimating atomic.Bool  // sizes are to be estimated
-	rowBytes   atomic.Int64 // what a row of a list takes, as last seen
+	estimating atomic.Bool // sizes are to be estimated
 	remaining  remainingCounts
 }
 

@@ -18,12 +18,13 @@ func (w *watcher) sendPresent() error {
 	minimum := w.start
 	w.start = 0
 	keys := w.keyRange(w.key, w.opts.Recursive, "")
+	var rows pageRows
 	for {
-		rows := w.affordableRows()
-		p, err := w.presentPage(keys, rows, minimum)
+		p, err := w.presentPage(keys, rows.affordable(), minimum)
 		if err != nil {
 			return err
 		}
+		rows.learn(p.Objects)
 		for i := range p.Objects {
 			if err := w.sendAdded(&p.Objects[i]); err != nil {
 				return err
@@ -55,7 +56,6 @@ func (w *watcher) presentPage(keys store.Range, rows int, minimum int64) (p stor
 	case w.start < p.Compacted:
 		return p, expiredList()
 	}
-	w.learnSize(p.Objects)
 	return p, nil
 }
 

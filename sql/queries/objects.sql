@@ -43,18 +43,26 @@ WHERE o.resource = i.resource AND o.key = i.key;
 
 -- name: ListLatest :many
 -- A page of what is current, in key order, and one row more (page_floor >= 0)
--- that carries the revision of the snapshot and the compaction floor.
+-- that carries the revision of the snapshot and the compaction floor. A page ends
+-- early with the object that brings its bytes to max_bytes; bodies behind that are
+-- not read, only their length.
 -- Plan: index scan of the key range on the primary key, stopped by the limit; no sort.
 SELECT ''::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted::bigint AS page_floor
 FROM ark.revision r
 WHERE r.singleton
 UNION ALL
-(SELECT o.key::text, o.rv::bigint, o.body::bytea, (-1)::bigint
-FROM ark.objects o
-WHERE o.resource = sqlc.arg(resource)::text
-    AND o.key >= sqlc.arg(key_from)::text AND o.key < sqlc.arg(key_before)::text
-ORDER BY o.key
-LIMIT sqlc.arg(page_size)::bigint);
+(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+FROM (
+    SELECT o.key, o.rv, o.body, octet_length(o.body) AS size,
+        sum(octet_length(o.body)) OVER (ORDER BY o.key ROWS UNBOUNDED PRECEDING) AS total
+    FROM ark.objects o
+    WHERE o.resource = sqlc.arg(resource)::text
+        AND o.key >= sqlc.arg(key_from)::text AND o.key < sqlc.arg(key_before)::text
+    ORDER BY o.key
+    LIMIT sqlc.arg(page_size)::bigint
+) s
+WHERE s.total - s.size < sqlc.arg(max_bytes)::bigint
+ORDER BY s.key);
 
 -- name: ListAsOf :many
 -- A page of the state at a revision: current rows not newer, and the image
@@ -92,29 +100,35 @@ SELECT (SELECT ends FROM span)::text AS key, r.current::bigint AS rv, ''::bytea 
 FROM ark.revision r
 WHERE r.singleton
 UNION ALL
-(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+(SELECT p.key::text, p.rv::bigint, p.body::bytea, (-1)::bigint
 FROM (
-    (SELECT o.key, o.rv, o.body
-    FROM ark.objects o
-    WHERE o.resource = sqlc.arg(resource)::text
-        AND o.key >= sqlc.arg(key_from)::text AND o.key < (SELECT ends FROM span)
-        AND o.rv <= sqlc.arg(as_of)::bigint
-    ORDER BY o.key)
-    UNION ALL
-    (SELECT f.key, f.prev_rv, f.prev_body
+    SELECT s.key, s.rv, s.body, octet_length(s.body) AS size,
+        sum(octet_length(s.body)) OVER (ORDER BY s.key ROWS UNBOUNDED PRECEDING) AS total
     FROM (
-        SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
-        FROM ark.events e
-        WHERE e.resource = sqlc.arg(resource)::text
-            AND e.key >= sqlc.arg(key_from)::text AND e.key < (SELECT ends FROM span)
-            AND e.rv > sqlc.arg(as_of)::bigint
-        ORDER BY e.key, e.rv
-    ) f
-    WHERE f.prev_rv IS NOT NULL
-    ORDER BY f.key)
-) s
-ORDER BY s.key
-LIMIT sqlc.arg(page_size)::bigint);
+        (SELECT o.key, o.rv, o.body
+        FROM ark.objects o
+        WHERE o.resource = sqlc.arg(resource)::text
+            AND o.key >= sqlc.arg(key_from)::text AND o.key < (SELECT ends FROM span)
+            AND o.rv <= sqlc.arg(as_of)::bigint
+        ORDER BY o.key)
+        UNION ALL
+        (SELECT f.key, f.prev_rv, f.prev_body
+        FROM (
+            SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
+            FROM ark.events e
+            WHERE e.resource = sqlc.arg(resource)::text
+                AND e.key >= sqlc.arg(key_from)::text AND e.key < (SELECT ends FROM span)
+                AND e.rv > sqlc.arg(as_of)::bigint
+            ORDER BY e.key, e.rv
+        ) f
+        WHERE f.prev_rv IS NOT NULL
+        ORDER BY f.key)
+    ) s
+    ORDER BY s.key
+    LIMIT sqlc.arg(page_size)::bigint
+) p
+WHERE p.total - p.size < sqlc.arg(max_bytes)::bigint
+ORDER BY p.key);
 
 -- name: ListAsOfRecent :many
 -- The same for a revision that few events came after, of all resources: reads
@@ -127,30 +141,36 @@ SELECT ''::text AS key, r.current::bigint AS rv, ''::bytea AS body, r.compacted:
 FROM ark.revision r
 WHERE r.singleton
 UNION ALL
-(SELECT s.key::text, s.rv::bigint, s.body::bytea, (-1)::bigint
+(SELECT p.key::text, p.rv::bigint, p.body::bytea, (-1)::bigint
 FROM (
-    (SELECT o.key, o.rv, o.body
-    FROM ark.objects o
-    WHERE o.resource = sqlc.arg(resource)::text
-        AND o.key >= sqlc.arg(key_from)::text AND o.key < sqlc.arg(key_before)::text
-        AND o.rv <= sqlc.arg(as_of)::bigint
-    ORDER BY o.key
-    LIMIT sqlc.arg(page_size)::bigint)
-    UNION ALL
-    (SELECT f.key, f.prev_rv, f.prev_body
+    SELECT s.key, s.rv, s.body, octet_length(s.body) AS size,
+        sum(octet_length(s.body)) OVER (ORDER BY s.key ROWS UNBOUNDED PRECEDING) AS total
     FROM (
-        SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
-        FROM ark.events e
-        WHERE e.rv > sqlc.arg(as_of)::bigint AND (e.resource || '') = sqlc.arg(resource)::text
-            AND e.key >= sqlc.arg(key_from)::text AND e.key < sqlc.arg(key_before)::text
-        ORDER BY e.key, e.rv
-    ) f
-    WHERE f.prev_rv IS NOT NULL
-    ORDER BY f.key
-    LIMIT sqlc.arg(page_size)::bigint)
-) s
-ORDER BY s.key
-LIMIT sqlc.arg(page_size)::bigint);
+        (SELECT o.key, o.rv, o.body
+        FROM ark.objects o
+        WHERE o.resource = sqlc.arg(resource)::text
+            AND o.key >= sqlc.arg(key_from)::text AND o.key < sqlc.arg(key_before)::text
+            AND o.rv <= sqlc.arg(as_of)::bigint
+        ORDER BY o.key
+        LIMIT sqlc.arg(page_size)::bigint)
+        UNION ALL
+        (SELECT f.key, f.prev_rv, f.prev_body
+        FROM (
+            SELECT DISTINCT ON (e.key) e.key, e.prev_rv, e.prev_body
+            FROM ark.events e
+            WHERE e.rv > sqlc.arg(as_of)::bigint AND (e.resource || '') = sqlc.arg(resource)::text
+                AND e.key >= sqlc.arg(key_from)::text AND e.key < sqlc.arg(key_before)::text
+            ORDER BY e.key, e.rv
+        ) f
+        WHERE f.prev_rv IS NOT NULL
+        ORDER BY f.key
+        LIMIT sqlc.arg(page_size)::bigint)
+    ) s
+    ORDER BY s.key
+    LIMIT sqlc.arg(page_size)::bigint
+) p
+WHERE p.total - p.size < sqlc.arg(max_bytes)::bigint
+ORDER BY p.key);
 
 -- name: CountLatest :one
 -- What remains behind a key. Plan: index-only scan of the key range.
