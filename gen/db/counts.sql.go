@@ -80,6 +80,56 @@ func (q *Queries) GetCount(ctx context.Context, db DBTX, arg GetCountParams) (Ge
 	return i, err
 }
 
+const GetCountAsOf = `-- name: GetCountAsOf :one
+SELECT (
+    (SELECT coalesce(sum(c.n), 0)
+    FROM ark.counts c
+    WHERE c.resource = $1::text
+        AND c.parent >= $2::text AND c.parent < $3::text)
+    -
+    (SELECT count(*) FILTER (WHERE e.prev_rv IS NULL) - count(*) FILTER (WHERE e.body IS NULL)
+    FROM ark.events e
+    WHERE e.rv > $4::bigint AND (e.resource || '') = $1::text
+        AND (e.key || '') >= $2::text AND (e.key || '') < $3::text)
+)::bigint AS n
+`
+
+type GetCountAsOfParams struct {
+	Resource  string
+	KeyFrom   string
+	KeyBefore string
+	AsOf      int64
+}
+
+// Objects below a prefix at a revision that few events came after: the counters of
+// now, without what was created since, and with what was deleted. The
+// concatenations keep the planner off the index by resource and key.
+// Plan: index scan of the parent range on the primary key; index scan of events on
+// the primary key from the revision on.
+//
+//	SELECT (
+//	    (SELECT coalesce(sum(c.n), 0)
+//	    FROM ark.counts c
+//	    WHERE c.resource = $1::text
+//	        AND c.parent >= $2::text AND c.parent < $3::text)
+//	    -
+//	    (SELECT count(*) FILTER (WHERE e.prev_rv IS NULL) - count(*) FILTER (WHERE e.body IS NULL)
+//	    FROM ark.events e
+//	    WHERE e.rv > $4::bigint AND (e.resource || '') = $1::text
+//	        AND (e.key || '') >= $2::text AND (e.key || '') < $3::text)
+//	)::bigint AS n
+func (q *Queries) GetCountAsOf(ctx context.Context, db DBTX, arg GetCountAsOfParams) (int64, error) {
+	row := db.QueryRow(ctx, GetCountAsOf,
+		arg.Resource,
+		arg.KeyFrom,
+		arg.KeyBefore,
+		arg.AsOf,
+	)
+	var n int64
+	err := row.Scan(&n)
+	return n, err
+}
+
 const SubtractCounts = `-- name: SubtractCounts :exec
 UPDATE ark.counts c
 SET n = c.n - i.lost

@@ -301,6 +301,24 @@ type Querier interface {
 	//  WHERE r.singleton
 	//  GROUP BY r.current
 	GetCount(ctx context.Context, db DBTX, arg GetCountParams) (GetCountRow, error)
+	// Objects below a prefix at a revision that few events came after: the counters of
+	// now, without what was created since, and with what was deleted. The
+	// concatenations keep the planner off the index by resource and key.
+	// Plan: index scan of the parent range on the primary key; index scan of events on
+	// the primary key from the revision on.
+	//
+	//  SELECT (
+	//      (SELECT coalesce(sum(c.n), 0)
+	//      FROM ark.counts c
+	//      WHERE c.resource = $1::text
+	//          AND c.parent >= $2::text AND c.parent < $3::text)
+	//      -
+	//      (SELECT count(*) FILTER (WHERE e.prev_rv IS NULL) - count(*) FILTER (WHERE e.body IS NULL)
+	//      FROM ark.events e
+	//      WHERE e.rv > $4::bigint AND (e.resource || '') = $1::text
+	//          AND (e.key || '') >= $2::text AND (e.key || '') < $3::text)
+	//  )::bigint AS n
+	GetCountAsOf(ctx context.Context, db DBTX, arg GetCountAsOfParams) (int64, error)
 	// Of the leases that a worker believes to hold, those that it lost (lost) or
 	// that are to be cut off. Plan: nested left join, one look-up by primary key for each lease.
 	//

@@ -147,6 +147,22 @@ func (s *Store) Count(ctx context.Context, resource, prefix string) (n, rv int64
 	return row.N, row.RV, nil
 }
 
+// CountBelow returns how many objects there were below a prefix, as in Count, at a
+// revision. known: few events came after it, so that it could be told without
+// counting objects.
+func (s *Store) CountBelow(ctx context.Context, resource, prefix string, rv int64) (n int64, known bool, err error) {
+	if s.highest.Load()-rv > recently {
+		return 0, false, nil
+	}
+	keys := Prefix(resource, prefix)
+	n, err = s.q.GetCountAsOf(ctx, s.pool, db.GetCountAsOfParams{
+		Resource: resource, KeyFrom: keys.From, KeyBefore: keys.Before, AsOf: rv})
+	if err != nil {
+		return 0, false, fmt.Errorf("count %s below %q as of %d: %w", resource, prefix, rv, err)
+	}
+	return n, true, nil
+}
+
 // CountAsOf returns how many objects of a range there were at a revision.
 func (s *Store) CountAsOf(ctx context.Context, r Range, rv int64) (int64, error) {
 	n, err := s.q.CountAsOf(ctx, s.pool, db.CountAsOfParams{

@@ -35,6 +35,7 @@ func (s *Storage) GetList(ctx context.Context, name string, opts storage.ListOpt
 		keys: s.keyRange(k, opts.Recursive, continueKey), continueKey: continueKey,
 		errors: s.newAggregator(),
 	}
+	l.first = l.keys.From
 	if err := l.read(ctx); err != nil {
 		return err
 	}
@@ -49,6 +50,7 @@ type listing struct {
 	items       reflect.Value
 	fresh       func() runtime.Object
 	keys        store.Range // what is still to be read
+	first       string      // where that began
 	continueKey string
 	errors      listErrors
 	rows        pageRows

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"strings"
 	"sync"
 
 	"mckinsey.com/ark/internal/store"
@@ -11,75 +10,86 @@ import (
 // countRemaining returns how many objects there are behind the last one of an
 // unfiltered page, at the revision of the list.
 func (l *listing) countRemaining(ctx context.Context) (int64, error) {
-	before := countKey{l.key.relative, l.rv, l.continueKey}
-	n, err := l.countFrom(ctx, before)
+	k := countKey{l.key.relative, l.rv}
+	here := store.Following(l.lastKey[len(l.resourcePrefix):])
+	n, err := l.countFrom(ctx, k, here)
 	if err != nil {
 		return 0, l.interpret(ctx, err)
 	}
-	l.Storage.remaining.put(countKey{l.key.relative, l.rv, l.lastKey + "\x00"}, n)
+	l.Storage.remaining.put(k, place{here, n})
 	return n, nil
 }
 
-// countFrom takes the cheapest way that is exact: what the page before left; the
-// counters, if nothing was written since; else a count of the rows.
-func (l *listing) countFrom(ctx context.Context, before countKey) (int64, error) {
-	taken := int64(l.items.Len())
-	if n, ok := l.Storage.remaining.get(before); ok {
-		return n - taken, nil
-	}
-	if l.continueKey == "" {
-		n, rv, err := l.store.Count(ctx, l.resource, l.key.relative)
+// countFrom takes the cheapest way that is exact: from a place whose number is
+// known, what lies in between; else a count of all that is left.
+func (l *listing) countFrom(ctx context.Context, k countKey, here string) (int64, error) {
+	rest := store.Prefix(l.resource, l.key.relative)
+	p, known := l.Storage.remaining.get(k)
+	if !known {
+		n, ok, err := l.store.CountBelow(ctx, l.resource, l.key.relative, l.rv)
 		if err != nil {
 			return 0, err
 		}
-		if rv == l.rv {
-			return n - taken, nil
-		}
+		p, known = place{rest.From, n}, ok
 	}
-	last := strings.TrimPrefix(l.lastKey, l.resourcePrefix)
-	rest := store.Prefix(l.resource, l.key.relative)
-	rest.From = store.Following(last)
+	switch {
+	case known && p.from == l.first:
+		return p.n - int64(l.items.Len()), nil
+	case known && p.from <= here:
+		rest.From, rest.Before = p.from, here
+		between, err := l.store.CountAsOf(ctx, rest, l.rv)
+		return p.n - between, err
+	case known:
+		rest.From, rest.Before = here, p.from
+		between, err := l.store.CountAsOf(ctx, rest, l.rv)
+		return p.n + between, err
+	}
+	rest.From = here
 	return l.store.CountAsOf(ctx, rest, l.rv)
 }
 
 // maxRemainingCounts bounds what is remembered of lists under way.
 const maxRemainingCounts = 1024
 
-// countKey names a place in a list: its prefix, its revision, and where it continues.
+// countKey names a list: its prefix and its revision.
 type countKey struct {
-	prefix      string
-	rv          int64
-	continueKey string
+	prefix string
+	rv     int64
 }
 
-// remainingCounts remembers how many objects lists under way have before them, so
-// that not every page counts them again. What is forgotten is counted.
+// place is a key of a list, and how many objects there are from it on.
+type place struct {
+	from string
+	n    int64
+}
+
+// remainingCounts remembers the place that lists under way have come to, so that
+// not every page counts what is left. What is forgotten is counted.
 type remainingCounts struct {
 	mu     sync.Mutex
-	counts map[countKey]int64
+	places map[countKey]place
 	order  []countKey
 }
 
-func (r *remainingCounts) get(k countKey) (int64, bool) {
+func (r *remainingCounts) get(k countKey) (place, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n, ok := r.counts[k]
-	return n, ok
+	p, ok := r.places[k]
+	return p, ok
 }
 
-func (r *remainingCounts) put(k countKey, n int64) {
+func (r *remainingCounts) put(k countKey, p place) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.counts == nil {
-		r.counts = map[countKey]int64{}
+	if r.places == nil {
+		r.places = map[countKey]place{}
 	}
-	if _, ok := r.counts[k]; ok {
-		return
+	if _, ok := r.places[k]; !ok {
+		if len(r.order) >= maxRemainingCounts {
+			delete(r.places, r.order[0])
+			r.order = r.order[1:]
+		}
+		r.order = append(r.order, k)
 	}
-	if len(r.order) >= maxRemainingCounts {
-		delete(r.counts, r.order[0])
-		r.order = r.order[1:]
-	}
-	r.counts[k] = n
-	r.order = append(r.order, k)
+	r.places[k] = p
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -267,6 +268,66 @@ func TestListIsBoundedByPages(t *testing.T) {
 			t.Fatalf("page %d has %d items, want %d", n, len(out.Items), want)
 		}
 		token = out.Continue
+	}
+}
+
+// countTracer counts the statements that count objects one by one.
+type countTracer struct{ counts atomic.Int64 }
+
+func (c *countTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if strings.HasPrefix(data.SQL, "-- name: CountAsOf ") {
+		c.counts.Add(1)
+	}
+	return ctx
+}
+
+func (c *countTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TestRemainingIsKnownWithoutCounting: how many objects remain behind a page is
+// exact, also when others have written since, and nobody counts them for that.
+func TestRemainingIsKnownWithoutCounting(t *testing.T) {
+	t.Parallel()
+	config := pgtest.DB(t).Config().Copy()
+	tracer := &countTracer{}
+	config.ConnConfig.Tracer = tracer
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	f := newFixtureOver(t, pool)
+	const n = 30
+	var last *example.Pod
+	for i := range n {
+		last = create(t, f, podNamed(fmt.Sprint("ns-", i%3), fmt.Sprint(i)))
+	}
+	remove(t, f, podNamed("ns-0", "0"))
+	create(t, f, podNamed("ns-1", "new"))
+	create(t, f, podNamed("ns-2", "new"))
+	label(t, f, podNamed("ns-1", "1"), "changed")
+	for prefix, want := range map[string]int64{"/pods/": n, "/pods/ns-0/": n / 3} {
+		opts := page(4, "")
+		opts.ResourceVersion, opts.ResourceVersionMatch = last.ResourceVersion, metav1.ResourceVersionMatchExact
+		for {
+			out := &example.PodList{}
+			if err := f.GetList(t.Context(), prefix, opts, out); err != nil {
+				t.Fatal(err)
+			}
+			want -= int64(len(out.Items))
+			if out.Continue == "" {
+				break
+			}
+			if out.RemainingItemCount == nil || *out.RemainingItemCount != want {
+				t.Fatalf("%s: %v remain, want %d", prefix, out.RemainingItemCount, want)
+			}
+			opts = page(4, out.Continue)
+		}
+		if want != 0 {
+			t.Errorf("%s: %d are missing", prefix, want)
+		}
+	}
+	if counts := tracer.counts.Load(); counts > 0 {
+		t.Errorf("objects were counted %d times", counts)
 	}
 }
 

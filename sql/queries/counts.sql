@@ -33,3 +33,21 @@ LEFT JOIN ark.counts c ON c.resource = sqlc.arg(resource)::text
     AND c.parent >= sqlc.arg(parent_from)::text AND c.parent < sqlc.arg(parent_before)::text
 WHERE r.singleton
 GROUP BY r.current;
+
+-- name: GetCountAsOf :one
+-- Objects below a prefix at a revision that few events came after: the counters of
+-- now, without what was created since, and with what was deleted. The
+-- concatenations keep the planner off the index by resource and key.
+-- Plan: index scan of the parent range on the primary key; index scan of events on
+-- the primary key from the revision on.
+SELECT (
+    (SELECT coalesce(sum(c.n), 0)
+    FROM ark.counts c
+    WHERE c.resource = sqlc.arg(resource)::text
+        AND c.parent >= sqlc.arg(key_from)::text AND c.parent < sqlc.arg(key_before)::text)
+    -
+    (SELECT count(*) FILTER (WHERE e.prev_rv IS NULL) - count(*) FILTER (WHERE e.body IS NULL)
+    FROM ark.events e
+    WHERE e.rv > sqlc.arg(as_of)::bigint AND (e.resource || '') = sqlc.arg(resource)::text
+        AND (e.key || '') >= sqlc.arg(key_from)::text AND (e.key || '') < sqlc.arg(key_before)::text)
+)::bigint AS n;
