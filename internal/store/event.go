@@ -18,23 +18,33 @@ type Event struct {
 	// PrevRV is the revision of the image before; 0: the object was created.
 	PrevRV int64
 
-	once   sync.Once
+	mu     sync.Mutex
+	alone  bool // nothing is shared any more
 	owner  any
 	shared any
 }
 
 // Shared returns what make made of the event for the first owner that asked: the
 // work is done once for all subscriptions of that owner. Another owner gets a
-// value of its own.
+// value of its own, and so does who comes late.
 func (e *Event) Shared(owner any, make func() any) any {
-	e.once.Do(func() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.owner == nil && !e.alone {
 		e.owner = owner
 		e.shared = make()
-	})
+	}
 	if e.owner != owner {
 		return make()
 	}
 	return e.shared
+}
+
+// unshare lets go of what was made of the event.
+func (e *Event) unshare() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.alone, e.owner, e.shared = true, nil, nil
 }
 
 func (e *Event) size() int { return len(e.Body) + len(e.PrevBody) + len(e.Key) }

@@ -103,7 +103,7 @@ func TestSlowSubscriberMissesNothing(t *testing.T) {
 	collect(t, slow, 1)
 	collect(t, quick, 1)
 
-	large := strings.Repeat("x", maxQueuedBytes/16)
+	large := strings.Repeat("x", maxRingBytes/32)
 	const n = 80 // more than the queue and the ring hold
 	for i := range n {
 		put(t, s, fmt.Sprint(i), 0, large)

@@ -12,7 +12,7 @@ import (
 // reads its own history from the table, at its own pace, and rejoins.
 const (
 	maxQueuedEvents = 1024
-	maxQueuedBytes  = 8 << 20
+	maxQueuedBytes  = 1 << 20
 )
 
 // Subscribe says what events are wanted.
