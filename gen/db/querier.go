@@ -59,6 +59,12 @@ type Querier interface {
 	//  ) AS i (seq, kind, name, started_at, ended_at, request, response, prompt_tokens, completion_tokens, error)
 	//  ON CONFLICT (uid, attempt, seq) DO NOTHING
 	AppendTurns(ctx context.Context, db DBTX, arg AppendTurnsParams) error
+	// For sessions that cannot have settings of their own, behind a transaction pooler:
+	// who stands still with the lock of all writes must lose it. Plan: no table.
+	//
+	//  SELECT set_config('statement_timeout', $1::text, true),
+	//      set_config('idle_in_transaction_session_timeout', $2::text, true)
+	BoundTransaction(ctx context.Context, db DBTX, statementMs string, idleMs string) error
 	// Flags entries; one that still waits is due at once.
 	// Plan: one look-up by the unique key for each entry.
 	//

@@ -9,6 +9,21 @@ import (
 	"context"
 )
 
+const BoundTransaction = `-- name: BoundTransaction :exec
+SELECT set_config('statement_timeout', $1::text, true),
+    set_config('idle_in_transaction_session_timeout', $2::text, true)
+`
+
+// For sessions that cannot have settings of their own, behind a transaction pooler:
+// who stands still with the lock of all writes must lose it. Plan: no table.
+//
+//	SELECT set_config('statement_timeout', $1::text, true),
+//	    set_config('idle_in_transaction_session_timeout', $2::text, true)
+func (q *Queries) BoundTransaction(ctx context.Context, db DBTX, statementMs string, idleMs string) error {
+	_, err := db.Exec(ctx, BoundTransaction, statementMs, idleMs)
+	return err
+}
+
 const ClaimClusterUID = `-- name: ClaimClusterUID :execrows
 UPDATE ark.revision
 SET cluster_uid = $1::text

@@ -19,9 +19,9 @@ import (
 const (
 	DefaultStatementTimeout = 30 * time.Second
 	DefaultConnectTimeout   = 5 * time.Second
-	// idleInTransactionTimeout frees the locks of a process that stands still
+	// IdleInTransactionTimeout frees the locks of a process that stands still
 	// (stopped, swapped out, cut off) in the middle of a transaction.
-	idleInTransactionTimeout = 10 * time.Second
+	IdleInTransactionTimeout = 10 * time.Second
 )
 
 // Options of a pool. The zero value is good for a single process.
@@ -94,12 +94,20 @@ func (o Options) apply(config *pgxpool.Config) {
 	for setting, value := range planning {
 		c.RuntimeParams[setting] = value
 	}
-	c.RuntimeParams["statement_timeout"] = milliseconds(timeout)
-	c.RuntimeParams["idle_in_transaction_session_timeout"] = milliseconds(idleInTransactionTimeout)
+	c.RuntimeParams["statement_timeout"] = Milliseconds(timeout)
+	c.RuntimeParams["idle_in_transaction_session_timeout"] = Milliseconds(IdleInTransactionTimeout)
 }
 
-func milliseconds(d time.Duration) string {
+// Milliseconds writes a duration as settings of the server want it.
+func Milliseconds(d time.Duration) string {
 	return strconv.FormatInt(d.Milliseconds(), 10)
+}
+
+// BoundsTransactions tells whether the sessions of a pool end transactions that
+// stand still. Those behind a transaction pooler do not by themselves.
+func BoundsTransactions(pool *pgxpool.Pool) bool {
+	_, ok := pool.Config().ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"]
+	return ok
 }
 
 // registerTypes lets uuids be sent also where the server did not describe the

@@ -62,7 +62,7 @@ func (b *batch) transact(ctx context.Context) (committing bool, err error) {
 	conn := session.Conn()
 	defer func() {
 		pg.Abandon(ctx, conn)
-		if err != nil || !b.store.sparesSessions() {
+		if err != nil || !b.store.spares {
 			own.giveUp()
 		}
 	}()
@@ -91,6 +91,11 @@ func (b *batch) transact(ctx context.Context) (committing bool, err error) {
 func (b *batch) look(ctx context.Context, conn *pgx.Conn) error {
 	t := &pg.Trip{}
 	t.Begin()
+	if b.store.unbounded {
+		if err := t.Add(b.bound); err != nil {
+			return err
+		}
+	}
 	err := t.Add(func(e pg.Executor) error {
 		row, err := b.store.q.LockRevision(ctx, e)
 		b.current, b.xid = row.Current, row.Xid
@@ -106,6 +111,11 @@ func (b *batch) look(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	return t.Send(ctx, conn)
+}
+
+func (b *batch) bound(e pg.Executor) error {
+	return b.store.q.BoundTransaction(context.Background(), e,
+		pg.Milliseconds(pg.DefaultStatementTimeout), pg.Milliseconds(pg.IdleInTransactionTimeout))
 }
 
 // decide each write's fate: refused by a conflict or a lost lease, or accepted

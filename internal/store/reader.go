@@ -114,7 +114,7 @@ func (r *reader) run(ctx context.Context) {
 
 // session returns what to read with.
 func (r *reader) session(ctx context.Context) (db.DBTX, error) {
-	if !r.store.sparesSessions() {
+	if !r.store.spares {
 		return r.store.pool, nil
 	}
 	return r.own.take(ctx, r.store.pool)

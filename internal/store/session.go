@@ -11,8 +11,6 @@ import (
 // a session for themselves, so that neither queues behind the pages of lists.
 const smallestPool = 4
 
-func (s *Store) sparesSessions() bool { return s.pool.Config().MaxConns >= smallestPool }
-
 // ownSession is a session that one goroutine keeps until it fails.
 type ownSession struct{ conn *pgxpool.Conn }
 

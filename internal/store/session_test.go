@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"mckinsey.com/ark/internal/pg"
 	"mckinsey.com/ark/internal/pgtest"
 )
 
@@ -61,4 +62,35 @@ func TestSmallPool(t *testing.T) {
 		}
 	}
 	checkInvariants(t, pool)
+}
+
+// TestBatchIsBoundedBehindPooler: sessions that cannot have settings of their own
+// get the bounds with each transaction, and only for it.
+func TestBatchIsBoundedBehindPooler(t *testing.T) {
+	t.Parallel()
+	direct := pgtest.DB(t)
+	execute(t, direct, `CREATE TABLE seen (bounds text)`)
+	execute(t, direct, `CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		INSERT INTO seen SELECT current_setting('statement_timeout') || ' ' || current_setting('idle_in_transaction_session_timeout');
+		RETURN NULL; END $$`)
+	execute(t, direct, `CREATE TRIGGER see AFTER INSERT ON ark.events FOR EACH STATEMENT EXECUTE FUNCTION see()`)
+	for name, pooler := range map[string]bool{"with a pooler": true, "without": false} {
+		o := pg.Options{Pooler: pooler, MaxConns: 1}
+		pool, err := pg.NewPool(context.Background(), direct.Config().ConnString(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(pool.Close)
+		outside := query[string](t, pool, "SELECT current_setting('idle_in_transaction_session_timeout')")
+		s := open(t, pool)
+		put(t, s, name, 0, "x")
+		if got := query[string](t, direct, "SELECT bounds FROM seen"); got != "30s 10s" {
+			t.Errorf("%s: bounded by %q, want 30s and 10s", name, got)
+		}
+		if got := query[string](t, pool, "SELECT current_setting('idle_in_transaction_session_timeout')"); got != outside {
+			t.Errorf("%s: %q after the transaction, %q before", name, got, outside)
+		}
+		execute(t, direct, "DELETE FROM seen")
+		s.Close()
+	}
 }

@@ -90,6 +90,11 @@ type Store struct {
 	writer  *writer
 	reader  *reader
 	hints   hints
+	// unbounded: sessions do not end transactions that stand still, so each batch
+	// says that they are to.
+	unbounded bool
+	// spares: the writer and the reader each keep a session for themselves.
+	spares bool
 
 	// highest is the greatest revision that this process has handed out: the
 	// database must never be behind it.
@@ -105,7 +110,8 @@ type Store struct {
 func Open(ctx context.Context, pool *pgxpool.Pool, o Options) *Store {
 	ctx, stop := context.WithCancel(ctx)
 	o = o.withDefaults(pool)
-	s := &Store{options: o, pool: pool, q: db.New(), clock: o.Clock, stop: stop}
+	s := &Store{options: o, pool: pool, q: db.New(), clock: o.Clock, stop: stop,
+		unbounded: !pg.BoundsTransactions(pool), spares: pool.Config().MaxConns >= smallestPool}
 	s.writer = newWriter(s)
 	s.reader = newReader(s)
 	s.goes(ctx, "writer", s.writer.run)

@@ -6,6 +6,12 @@ FROM ark.revision r
 WHERE r.singleton
 FOR UPDATE;
 
+-- name: BoundTransaction :exec
+-- For sessions that cannot have settings of their own, behind a transaction pooler:
+-- who stands still with the lock of all writes must lose it. Plan: no table.
+SELECT set_config('statement_timeout', sqlc.arg(statement_ms)::text, true),
+    set_config('idle_in_transaction_session_timeout', sqlc.arg(idle_ms)::text, true);
+
 -- name: SetRevision :exec
 -- The last statement of a batch. Plan: the one row, by primary key.
 UPDATE ark.revision
