@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -120,6 +121,49 @@ func TestNobodyIsAheadOfTheGap(t *testing.T) {
 	}
 	if _, err := u.Next(within(t)); !errors.Is(err, ErrExpired) {
 		t.Errorf("got %v, want %v", err, ErrExpired)
+	}
+}
+
+// TestCompactionOvertakesSlowSubscriber: one that has fallen behind what memory
+// holds, and then behind the floor, is given what waits for it, and then told.
+func TestCompactionOvertakesSlowSubscriber(t *testing.T) {
+	t.Parallel()
+	s, _ := fresh(t)
+	slow := s.Subscribe(Subscribe{Resource: things, Recursive: true, After: 1})
+	t.Cleanup(slow.Close)
+	quick := s.Subscribe(Subscribe{Resource: things, Recursive: true, After: 1})
+	t.Cleanup(quick.Close)
+	put(t, s, "first", 0, "x")
+	collect(t, slow, 1)
+	collect(t, quick, 1)
+	large := strings.Repeat("x", maxRingBytes/8)
+	const n = 20 // more than memory holds
+	var last int64
+	for i := range n {
+		last = put(t, s, fmt.Sprint(i), 0, large)
+		collect(t, quick, 1)
+	}
+	if err := s.Compact(within(t), last); err != nil {
+		t.Fatal(err)
+	}
+	for next := int64(3); ; {
+		items, err := slow.Next(within(t))
+		if errors.Is(err, ErrExpired) && next < last {
+			break
+		}
+		if err != nil || next >= last {
+			t.Fatalf("at revision %d of %d: %v", next, last, err)
+		}
+		for _, item := range items {
+			if item.RV != next {
+				t.Fatalf("got revision %d, want %d", item.RV, next)
+			}
+			next++
+		}
+	}
+	put(t, s, "last", 0, "x")
+	if e := collect(t, quick, 1)[0]; e.Key != "last" {
+		t.Errorf("who kept up got %s", e.Key)
 	}
 }
 

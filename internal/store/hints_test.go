@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"mckinsey.com/ark/gen/db"
 	"mckinsey.com/ark/internal/pg"
@@ -16,8 +18,10 @@ func TestHintsComeOnTheStoresConnection(t *testing.T) {
 	pool := pgtest.DB(t)
 	s := store.Open(t.Context(), pool, store.Options{})
 	t.Cleanup(s.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
 	heard := make(chan string, 100)
-	go s.Hints(t.Context(), func(channel string) { heard <- channel })
+	go s.Hints(ctx, func(channel string) { heard <- channel })
 	if first := <-heard; first != pg.Connected {
 		t.Fatalf("the first hint is %q", first)
 	}
@@ -26,8 +30,8 @@ func TestHintsComeOnTheStoresConnection(t *testing.T) {
 		channel string
 		notify  func() error
 	}{
-		{pg.ChannelQueue, func() error { return q.NotifyQueue(t.Context(), pool) }},
-		{pg.ChannelLeases, func() error { return q.NotifyLeases(t.Context(), pool) }},
+		{pg.ChannelQueue, func() error { return q.NotifyQueue(ctx, pool) }},
+		{pg.ChannelLeases, func() error { return q.NotifyLeases(ctx, pool) }},
 	} {
 		for got := pg.Connected; got != c.channel; {
 			// The listening connection may not stand yet; it says so when it does.
@@ -36,7 +40,7 @@ func TestHintsComeOnTheStoresConnection(t *testing.T) {
 			}
 			select {
 			case got = <-heard:
-			case <-t.Context().Done():
+			case <-ctx.Done():
 				t.Fatalf("no hint on %s", c.channel)
 			}
 		}

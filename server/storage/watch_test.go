@@ -83,45 +83,6 @@ func from(rv string) storage.ListOptions {
 	return storage.ListOptions{ResourceVersion: rv, Recursive: true, Predicate: storage.Everything}
 }
 
-// TestWatchFromListIsSeamless: lists are made while others write; a watch from the
-// revision of each shows what the list does not, all of it, once, and nothing old.
-func TestWatchFromListIsSeamless(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	const writers, writes = 8, 25
-	var wg sync.WaitGroup
-	for n := range writers {
-		wg.Go(func() {
-			for i := range writes {
-				create(t, f, podNamed(fmt.Sprint("ns-", n), fmt.Sprint("pod-", i)))
-			}
-		})
-	}
-	var checks sync.WaitGroup
-	for range 10 {
-		out := list(t, f, page(0, ""))
-		w := startWatch(t, f, "/pods/", from(out.ResourceVersion))
-		checks.Go(func() {
-			seen := map[string]bool{}
-			for i := range out.Items {
-				seen[podKey(&out.Items[i])] = true
-			}
-			last, _ := f.versioner.ParseResourceVersion(out.ResourceVersion)
-			for len(seen) < writers*writes {
-				pod := podOf(t, receive(t, w))
-				rv, _ := f.versioner.ObjectResourceVersion(pod)
-				if seen[podKey(pod)] || rv <= last {
-					t.Errorf("%s at revision %d comes a second time, or late (after %d)", podKey(pod), rv, last)
-					return
-				}
-				seen[podKey(pod)], last = true, rv
-			}
-		})
-	}
-	wg.Wait()
-	checks.Wait()
-}
-
 func TestSelectorWatchSeesTransitions(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -313,6 +274,39 @@ func TestHookSeesBothObjects(t *testing.T) {
 	if got, want := strings.Join(steps, " "), "none>one one>two two>none none>new"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// TestOvertakenWatchIsExpired: a client that does not read for so long that what it
+// has not seen is compacted away is told so, after what waits for it.
+func TestOvertakenWatchIsExpired(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	slow := startWatch(t, f, "/pods/", from("1"))
+	large := podNamed("ns", "")
+	large.Annotations = map[string]string{"large": strings.Repeat("x", 200<<10)}
+	const n = 400 // more than memory and the watch's own buffer hold
+	for i := range n {
+		pod := large.DeepCopy()
+		pod.Name = fmt.Sprint(i)
+		create(t, f, pod)
+	}
+	if err := f.store.Compact(t.Context(), n+1); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		e := receive(t, slow)
+		if e.Type != watch.Error {
+			if name := podOf(t, e).Name; name != fmt.Sprint(i) {
+				t.Fatalf("got %s, want %d", name, i)
+			}
+			continue
+		}
+		if status, ok := e.Object.(*metav1.Status); !ok || status.Code != 410 {
+			t.Errorf("got %+v", e.Object)
+		}
+		return
+	}
+	t.Error("everything was sent: the watch was not overtaken")
 }
 
 // TestCompactedWatchIsExpired: a watch from before the floor is told so.
