@@ -27,6 +27,7 @@ type devOptions struct {
 	DatabaseTimeout time.Duration
 	Port            int
 	Modules         []string
+	Serve           []string
 	Concurrency     int
 	LeaseDuration   time.Duration
 	AllowPrivateIPs []string
@@ -80,6 +81,7 @@ func (o *devOptions) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.DatabaseTimeout, "database-timeout", o.DatabaseTimeout, "how long to wait for the database at the start")
 	f.IntVar(&o.Port, "port", o.Port, "port of the API server on 127.0.0.1")
 	f.StringSliceVar(&o.Modules, "modules", o.Modules, "what to run: server (always needed), controllers, workers")
+	f.StringSliceVar(&o.Serve, "serve", o.Serve, "how resources are served, as resource=cached (from memory) or resource=direct (from the database), like agents.ark.mckinsey.com=direct")
 	f.IntVar(&o.Concurrency, "concurrency", o.Concurrency, "how many queries are executed at once")
 	f.DurationVar(&o.LeaseDuration, "lease-duration", o.LeaseDuration, "how long a query stays with a worker that gives no sign of life")
 	f.StringSliceVar(&o.AllowPrivateIPs, "allow-private-ips", o.AllowPrivateIPs, "ranges of private addresses, such as 10.0.0.0/8, that models and tools may be reached at, also with plain http; can be repeated (default $ALLOWED_PRIVATE_IP_RANGES, else none but those of Services; loopback is always allowed, link-local never)")

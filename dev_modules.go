@@ -26,6 +26,7 @@ import (
 	"mckinsey.com/ark/internal/pg"
 	"mckinsey.com/ark/internal/store"
 	"mckinsey.com/ark/server"
+	"mckinsey.com/ark/server/storage"
 	"mckinsey.com/ark/workers"
 )
 
@@ -48,10 +49,14 @@ func startModules(ctx context.Context, parts *layers, o devOptions, url string) 
 	if err != nil {
 		return nil, err
 	}
+	modes, err := storage.ParseModes(o.Serve)
+	if err != nil {
+		return nil, fmt.Errorf("--serve: %w", err)
+	}
 	objects := store.Open(parts.ctx, serverPool, store.Options{EagerProgress: true})
 	parts.onStop("store", func() error { objects.Close(); return nil })
 	api, err := server.New(parts.ctx, server.Options{
-		Store: objects, Port: o.Port, CertDir: o.DataDir + "/pki", Kubeconfig: o.kubeconfig(),
+		Store: objects, Port: o.Port, CertDir: o.DataDir + "/pki", Kubeconfig: o.kubeconfig(), Modes: modes,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the API server: %w", err)
