@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"mckinsey.com/ark/gen/db"
 	"mckinsey.com/ark/internal/pg"
 )
@@ -110,6 +112,9 @@ type queueChanges struct {
 	// tell the holders of leases: others did something to their entries. What a
 	// holder did itself it knows.
 	tell bool
+	// wake idle workers: entries that wait were locked, and a worker that looked
+	// meanwhile has passed them over.
+	wake bool
 }
 
 func (c *queueChanges) add(w *pending) {
@@ -122,6 +127,7 @@ func (c *queueChanges) add(w *pending) {
 		c.reschedule.Namespaces = append(c.reschedule.Namespaces, sanitize(e.Namespace))
 		c.reschedule.Ranks = append(c.reschedule.Ranks, e.Rank)
 		c.reschedule.WaitMs = append(c.reschedule.WaitMs, e.Wait.Milliseconds())
+		c.wake = true
 	}
 	if effect.Remove {
 		c.remove = append(c.remove, w.Key)
@@ -130,6 +136,7 @@ func (c *queueChanges) add(w *pending) {
 		c.cancel = append(c.cancel, w.Key)
 	}
 	c.tell = c.tell || w.Lease == nil && (effect.Remove || effect.Cancel)
+	c.wake = c.wake || w.Lease != nil && w.Lease.Worker == uuid.Nil
 }
 
 // changeQueue applies the effects: removals first, then new entries and new
@@ -151,6 +158,7 @@ func (b *batch) changeQueue(ctx context.Context, t *pg.Trip) error {
 		{len(c.reschedule.Keys) > 0, func(e pg.Executor) error { return q.Reschedule(ctx, e, c.reschedule) }},
 		{len(c.cancel) > 0, func(e pg.Executor) error { return q.CancelQueued(ctx, e, c.cancel) }},
 		{c.tell, func(e pg.Executor) error { return q.NotifyLeases(ctx, e) }},
+		{c.wake, func(e pg.Executor) error { return q.NotifyQueue(ctx, e) }},
 	} {
 		if !step.needed {
 			continue

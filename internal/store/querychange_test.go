@@ -204,9 +204,15 @@ func TestWaitingFencesWrites(t *testing.T) {
 	waits.Attempt++
 	refused("as it will be later")
 	waits.Attempt--
+	hints := listenTo(within(t), t, pool, pg.ChannelQueue)
 	rv, err := writeQuery(t, s, "ns/a", rv, running, aQuery(), waits)
 	if err != nil {
 		t.Errorf("while it waits: %v", err)
+	}
+	select { // a worker that looked while the entry was locked has passed it over
+	case <-hints:
+	case <-within(t).Done():
+		t.Error("idle workers are not woken")
 	}
 	leaseOne(t, pool)
 	refused("taken up again")
