@@ -117,16 +117,18 @@ func (w *watcher) begin() error {
 // it was restored. To wait for it would be to miss everything until then.
 func (w *watcher) refuseFuture() error {
 	w.sent = w.start
-	if w.start <= w.store.Position() {
-		return nil
-	}
-	current, err := w.store.GetRevision(w.ctx)
-	if err != nil {
-		return w.interpret(w.ctx, err)
-	}
-	if w.start > current {
-		return apierrors.NewResourceExpired(fmt.Sprintf(
-			"The resourceVersion %d for the provided watch is not known, the newest is %d.", w.start, current))
+	for w.start > w.store.Position() {
+		current, err := w.store.GetRevision(w.ctx)
+		switch {
+		case err == nil && w.start > current:
+			return apierrors.NewResourceExpired(fmt.Sprintf(
+				"The resourceVersion %d for the provided watch is not known, the newest is %d.", w.start, current))
+		case err == nil:
+			return nil
+		}
+		if err := w.await(err); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -173,14 +175,16 @@ func (w *watcher) next(sub *store.Subscription) ([]store.Item, error) {
 		return nil, w.ctx.Err()
 	case ctx.Err() != nil:
 		return nil, nil
-	case pg.IsUnavailable(err), errors.Is(err, context.DeadlineExceeded):
-		klog.FromContext(w.ctx).V(2).Info("A watch waits for the database", "resource", w.gr, "err", err)
-		return nil, w.pause()
 	}
-	return nil, w.interpret(w.ctx, err)
+	return nil, w.await(err)
 }
 
-func (w *watcher) pause() error {
+// await pauses after an error that means that the database is away; others it returns.
+func (w *watcher) await(err error) error {
+	if !pg.IsUnavailable(err) && !errors.Is(err, context.DeadlineExceeded) {
+		return w.interpret(w.ctx, err)
+	}
+	klog.FromContext(w.ctx).V(2).Info("A watch waits for the database", "resource", w.gr, "err", err)
 	timer := time.NewTimer(retryPause + rand.N(retryPause))
 	defer timer.Stop()
 	select {

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -21,6 +23,7 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 	storagetesting "k8s.io/apiserver/pkg/storage/testing"
 
+	"mckinsey.com/ark/internal/pgtest"
 	"mckinsey.com/ark/internal/store"
 )
 
@@ -274,6 +277,35 @@ func TestHookSeesBothObjects(t *testing.T) {
 	if got, want := strings.Join(steps, " "), "none>one one>two two>none none>new"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// TestWatchStartsWhenTheDatabaseIsBack: a watch that begins while the database is
+// away waits for it, as one that is under way does.
+func TestWatchStartsWhenTheDatabaseIsBack(t *testing.T) {
+	t.Parallel()
+	config := pgtest.DB(t).Config().Copy()
+	var back atomic.Bool
+	var refused atomic.Int64
+	dial := config.ConnConfig.DialFunc
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if !back.Load() {
+			refused.Add(1)
+			return nil, errSynthetic
+		}
+		return dial(ctx, network, address)
+	}
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	f := newFixtureOver(t, pool)
+	w := startWatch(t, f, "/pods/", from("1"))
+	before := refused.Load()
+	await(t, "the store asks in vain", func() bool { return refused.Load() > before+10 })
+	back.Store(true)
+	create(t, f, podNamed("ns", "a"))
+	expect(t, w, "ADDED a")
 }
 
 // TestOvertakenWatchIsExpired: a client that does not read for so long that what it
