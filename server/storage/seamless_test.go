@@ -38,18 +38,23 @@ func TestWatchFromListIsSeamless(t *testing.T) {
 				for i := range out.Items {
 					seen[podKey(&out.Items[i])] = true
 				}
-				opts := from(out.ResourceVersion)
-				opts.Predicate.AllowWatchBookmarks, opts.ProgressNotify = true, true
-				w := startWatch(t, s, "/pods/", opts)
-				wg.Go(func() { expectRest(t, w, seen, out.ResourceVersion, writers*writes) })
+				w := startWatch(t, s, "/pods/", withBookmarks(out.ResourceVersion))
+				wg.Go(func() { expectRest(t, s, w, seen, out.ResourceVersion, writers*writes) })
 			}
 			wg.Wait()
 		})
 	}
 }
 
-// expectRest reads until all objects were seen, by a list at a revision or since.
-func expectRest(t *testing.T, w watch.Interface, seen map[string]bool, revision string, all int) {
+func withBookmarks(rv string) storage.ListOptions {
+	opts := from(rv)
+	opts.Predicate.AllowWatchBookmarks, opts.ProgressNotify = true, true
+	return opts
+}
+
+// expectRest reads until all objects were seen, by a list at a revision or since. A
+// watch cache ends watches that do not keep up: they are resumed where they were.
+func expectRest(t *testing.T, s storage.Interface, w watch.Interface, seen map[string]bool, revision string, all int) {
 	versioner := storage.APIObjectVersioner{}
 	last, err := versioner.ParseResourceVersion(revision)
 	if err != nil {
@@ -59,8 +64,12 @@ func expectRest(t *testing.T, w watch.Interface, seen map[string]bool, revision 
 	for len(seen) < all {
 		e, ok := <-w.ResultChan()
 		if !ok {
-			t.Error("the watch ended")
-			return
+			if w, err = s.Watch(t.Context(), "/pods/", withBookmarks(fmt.Sprint(last))); err != nil {
+				t.Error(err)
+				return
+			}
+			defer w.Stop()
+			continue
 		}
 		pod := podOf(t, e)
 		rv, err := versioner.ObjectResourceVersion(pod)
