@@ -80,18 +80,29 @@ func TestManyQueriesManyWorkers(t *testing.T) {
 	const n = 200
 	var mu sync.Mutex
 	executions, workersUsed := map[string]int{}, map[string]bool{}
+	two := make(chan struct{}) // closed once two workers do something
 	var all []*arkv1alpha1.Query
 	for i := range n {
 		all = append(all, f.create(newQuery(fmt.Sprintf("ns-%d", i%5), fmt.Sprintf("q-%d", i))))
 	}
 	for i := range 3 {
 		name := fmt.Sprintf("worker-%d", i)
-		f.start(runnerFunc(func(_ context.Context, q *arkv1alpha1.Query, _ execution.Recorder) execution.Outcome {
+		f.start(runnerFunc(func(ctx context.Context, q *arkv1alpha1.Query, _ execution.Recorder) execution.Outcome {
 			mu.Lock()
-			defer mu.Unlock()
 			executions[string(q.UID)]++
-			workersUsed[name] = true
-			return answer("answer to " + q.Name)
+			if !workersUsed[name] {
+				workersUsed[name] = true
+				if len(workersUsed) == 2 {
+					close(two)
+				}
+			}
+			mu.Unlock()
+			select {
+			case <-two:
+				return answer("answer to " + q.Name)
+			case <-ctx.Done():
+				return cutOffOutcome(ctx, q)
+			}
 		}), func(o *Options) { o.Name, o.Concurrency = name, 8 })
 	}
 	f.queueEmpty()
@@ -104,9 +115,6 @@ func TestManyQueriesManyWorkers(t *testing.T) {
 		if got := f.get(key(q)); got.Status.Response == nil || got.Status.Response.Content != "answer to "+q.Name {
 			t.Errorf("%s has the status %+v", key(q), got.Status)
 		}
-	}
-	if len(workersUsed) < 2 {
-		t.Errorf("only %v did something", workersUsed)
 	}
 }
 
