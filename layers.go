@@ -53,6 +53,17 @@ func (l *layers) start(name string, run func(ctx context.Context) error) {
 	}()
 }
 
+// task runs something that ends by itself; an error of it is a failure of all.
+func (l *layers) task(name string, run func(ctx context.Context) error) {
+	l.start(name, func(ctx context.Context) error {
+		if err := run(ctx); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	})
+}
+
 // onStop adds something that has only an end, such as a pool to be closed.
 func (l *layers) onStop(name string, end func() error) {
 	l.start(name, func(ctx context.Context) error {

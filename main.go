@@ -67,6 +67,6 @@ func newCommand() *cobra.Command {
 	}
 	klog.InitFlags(logFlags)
 	root.PersistentFlags().AddGoFlag(logFlags.Lookup("v"))
-	root.AddCommand(newDevCommand(), goose.NewCommand())
+	root.AddCommand(newDevCommand(), newServerCommand(), goose.NewCommand())
 	return root
 }

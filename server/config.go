@@ -42,7 +42,7 @@ func newConfig(o Options) (*genericapiserver.Config, error) {
 	// done, and ends watches by itself, so that clients go on elsewhere.
 	config.ShutdownSendRetryAfter = true
 	config.ShutdownWatchTerminationGracePeriod = o.WatchGracePeriod
-	config.AddReadyzChecks(postgresqlCheck(o.Store))
+	config.AddReadyzChecks(append([]healthz.HealthChecker{postgresqlCheck(o.Store)}, o.Ready...)...)
 	applyOpenAPI(config)
 	return config, nil
 }

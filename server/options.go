@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/apiserver/pkg/storage/value"
 	"k8s.io/utils/clock"
 
@@ -47,6 +48,9 @@ type Options struct {
 	// empty: it is not written.
 	Kubeconfig string
 
+	// Ready are checks beside those of the server's own: until all of them succeed,
+	// it is not ready.
+	Ready []healthz.HealthChecker
 	// SkipTargetCheck accepts Queries whose target does not exist.
 	SkipTargetCheck bool
 	// MaxRequestsInFlight and MaxMutatingRequestsInFlight; 0: the defaults.
@@ -60,9 +64,6 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	if o.Store == nil {
 		return o, errors.New("the API server needs a store")
-	}
-	if o.CertDir == "" {
-		return o, errors.New("the API server needs a folder for its certificates")
 	}
 	if o.Port < 0 || o.Port > 65535 {
 		return o, fmt.Errorf("port %d is not one", o.Port)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/informers"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
@@ -20,55 +21,35 @@ import (
 	"mckinsey.com/ark/server/strategy"
 )
 
-// Server is an API server that stands for itself.
+// Server is an API server: one that stands for itself, or one behind a cluster's.
 type Server struct {
 	options    Options
 	address    net.Addr
 	generic    *genericapiserver.GenericAPIServer
 	run        func(context.Context) error
 	registries registries
-	namespaces *namespaceController
+	// background runs beside the server, until its context ends.
+	background []func(context.Context)
 }
 
-// New makes a server and takes its port; it serves once it runs. It does not wait
-// for the database: until that is there, the server is not ready. ctx bounds the
-// life of what New starts.
-func New(ctx context.Context, o Options) (*Server, error) {
-	o, err := o.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	config, err := newStandAloneConfig(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{options: o, address: config.SecureServing.Listener.Addr(), registries: registries{}}
-	err = s.assemble(ctx, config)
-	if err == nil {
-		err = s.ensureCertificates(ctx, true)
-	}
-	if err != nil {
-		if s.generic != nil {
-			s.generic.Destroy()
-		}
-		return nil, errors.Join(err, config.SecureServing.Listener.Close())
-	}
-	return s, nil
-}
-
-// assemble puts the kinds, admission and health of a stand-alone server together.
-func (s *Server) assemble(ctx context.Context, config *genericapiserver.Config) error {
-	informers, err := applyAdmission(ctx, config, newQueryAdmission(s.registries, s.options.SkipTargetCheck))
-	if err != nil {
-		return err
-	}
-	s.namespaces = newNamespaceController(informers.Core().V1().Namespaces(), s.registries, s.options.Clock)
-	config.AddReadyzChecks(s.namespaces.check())
+// build makes the generic server and has it serve what install adds. A failure
+// gives the port back.
+func (s *Server) build(config *genericapiserver.Config, informers informers.SharedInformerFactory, install func() error) error {
+	var err error
 	s.generic, err = config.Complete(informers).New("ark-server", genericapiserver.NewEmptyDelegate())
 	if err != nil {
-		return fmt.Errorf("make the generic API server: %w", err)
+		return errors.Join(fmt.Errorf("make the generic API server: %w", err), config.SecureServing.Listener.Close())
 	}
-	o := strategy.Options{Typer: scheme, Clock: s.options.Clock, Categories: []string{"all"}}
+	if err := install(); err != nil {
+		s.generic.Destroy()
+		return errors.Join(err, config.SecureServing.Listener.Close())
+	}
+	s.run = s.generic.PrepareRun().RunWithContext
+	return nil
+}
+
+// installArk serves the kinds of ark.mckinsey.com.
+func (s *Server) installArk(config *genericapiserver.Config, o strategy.Options) error {
 	ark, err := s.serve(config, v1alpha1.GroupName, strategy.Ark(), o)
 	if err != nil {
 		return err
@@ -76,14 +57,6 @@ func (s *Server) assemble(ctx context.Context, config *genericapiserver.Config) 
 	if err := s.generic.InstallAPIGroup(ark); err != nil {
 		return fmt.Errorf("serve %s: %w", v1alpha1.GroupName, err)
 	}
-	core, err := s.serve(config, "", strategy.Core(), o)
-	if err != nil {
-		return err
-	}
-	if err := s.generic.InstallLegacyAPIGroup(genericapiserver.DefaultLegacyAPIPrefix, core); err != nil {
-		return fmt.Errorf("serve the core group: %w", err)
-	}
-	s.run = s.generic.PrepareRun().RunWithContext
 	return nil
 }
 
@@ -116,8 +89,9 @@ func (s *Server) Run(ctx context.Context) error {
 	logger.Info("Serving", "url", s.URL())
 	background, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	running.Go(func() { s.keepCertificates(background) })
-	running.Go(func() { s.namespaces.run(background) })
+	for _, work := range s.background {
+		running.Go(func() { work(background) })
+	}
 	err := s.run(ctx)
 	stop()
 	running.Wait()

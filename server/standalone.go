@@ -16,10 +16,50 @@ import (
 	"k8s.io/klog/v2"
 
 	"mckinsey.com/ark/server/certs"
+	"mckinsey.com/ark/server/strategy"
 )
 
 // certificateCheck is how often certificates are looked at.
 const certificateCheck = 12 * time.Hour
+
+// New makes a server that stands for itself, and takes its port; it serves once it
+// runs. It does not wait for the database: until that is there, the server is not
+// ready. ctx bounds the life of what New starts.
+func New(ctx context.Context, o Options) (*Server, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if o.CertDir == "" {
+		return nil, errors.New("the API server needs a folder for its certificates")
+	}
+	config, err := newStandAloneConfig(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, address: config.SecureServing.Listener.Addr(), registries: registries{}}
+	informers, err := applyAdmission(ctx, config, newQueryAdmission(s.registries, o.SkipTargetCheck))
+	if err != nil {
+		return nil, errors.Join(err, config.SecureServing.Listener.Close())
+	}
+	namespaces := newNamespaceController(informers.Core().V1().Namespaces(), s.registries, o.Clock)
+	config.AddReadyzChecks(namespaces.check())
+	s.background = []func(context.Context){s.keepCertificates, namespaces.run}
+	return s, s.build(config, informers, func() error {
+		kinds := strategy.Options{Typer: scheme, Clock: o.Clock, Categories: []string{"all"}}
+		if err := s.installArk(config, kinds); err != nil {
+			return err
+		}
+		core, err := s.serve(config, "", strategy.Core(), kinds)
+		if err != nil {
+			return err
+		}
+		if err := s.generic.InstallLegacyAPIGroup(genericapiserver.DefaultLegacyAPIPrefix, core); err != nil {
+			return fmt.Errorf("serve the core group: %w", err)
+		}
+		return s.ensureCertificates(ctx, true)
+	})
+}
 
 // newStandAloneConfig is the configuration of a server that stands for itself: its
 // own certificates, its own idea of who may do what, no cluster around it.

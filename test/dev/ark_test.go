@@ -4,7 +4,6 @@ package dev_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -15,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mckinsey.com/ark/test/kubectl"
 )
 
 // programs are built once for all tests of this package.
@@ -55,8 +56,9 @@ func run(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// dev is a running `ark dev`.
+// dev is a running `ark dev`, and kubectl for it.
 type dev struct {
+	*kubectl.Client
 	t       *testing.T
 	dataDir string
 	port    int
@@ -89,9 +91,19 @@ func (b *lockedBuffer) String() string {
 // serves. Everything is stopped and removed with the test.
 func startDev(t *testing.T, args ...string) *dev {
 	t.Helper()
-	d := &dev{t: t, dataDir: dataDir(t), port: freePort(t), args: args}
+	d := newDev(t, args...)
 	d.start()
 	d.waitReady()
+	return d
+}
+
+// newDev is one that was not started yet.
+func newDev(t *testing.T, args ...string) *dev {
+	t.Helper()
+	dir := dataDir(t)
+	d := &dev{t: t, dataDir: dir, port: freePort(t), args: args}
+	d.Client = &kubectl.Client{Program: programs.kubectl, Kubeconfig: filepath.Join(dir, "kubeconfig"), Home: dir,
+		Diagnose: func() string { return tail(d.log.String(), 60) }}
 	return d
 }
 
@@ -174,62 +186,18 @@ func (d *dev) waitExit(limit time.Duration) error {
 	}
 }
 
-func (d *dev) kubeconfig() string { return filepath.Join(d.dataDir, "kubeconfig") }
-
 func (d *dev) waitReady() {
 	d.t.Helper()
-	d.eventually(2*time.Minute, "ark dev is ready", func() error {
+	d.Eventually(d.t, 2*time.Minute, "ark dev is ready", func() error {
 		select {
 		case err := <-d.exited:
 			d.exited = nil
 			d.t.Fatalf("ark dev ended: %v\n%s", err, d.log)
 		default:
 		}
-		_, err := d.try("", "get", "--raw", "/readyz")
+		_, err := d.Try("", "get", "--raw", "/readyz")
 		return err
 	})
-}
-
-// try runs kubectl and gives back what it printed on standard output; an error
-// carries what it printed on standard error.
-func (d *dev) try(stdin string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, programs.kubectl, args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.kubeconfig(), "KUBECTL_KUBERC=false", "HOME="+d.dataDir)
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("kubectl %s: %w\n%s%s", strings.Join(args, " "), err, stdout.String(), stderr.String())
-	}
-	return stdout.String() + stderr.String(), nil
-}
-
-// kubectl runs kubectl and fails the test if kubectl fails.
-func (d *dev) kubectl(t *testing.T, stdin string, args ...string) string {
-	t.Helper()
-	out, err := d.try(stdin, args...)
-	if err != nil {
-		t.Fatalf("%v\nark dev printed:\n%s", err, tail(d.log.String(), 40))
-	}
-	return out
-}
-
-// eventually repeats f until it returns nil, or fails the test at the limit.
-func (d *dev) eventually(limit time.Duration, what string, f func() error) {
-	d.t.Helper()
-	deadline := time.Now().Add(limit)
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			d.t.Fatalf("not within %s: %s: %v\nark dev printed:\n%s", limit, what, err, tail(d.log.String(), 60))
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
 }
 
 // tail gives the last lines of a log.

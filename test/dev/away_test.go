@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mckinsey.com/ark/internal/pgtest"
+	"mckinsey.com/ark/test/kubectl"
 )
 
 // proxy passes connections on to a database, until it is cut.
@@ -105,11 +106,11 @@ func (p *proxy) pass(client net.Conn) {
 func TestDatabaseAway(t *testing.T) {
 	p, address := newProxy(t, pgtest.Empty(t))
 	d := startDev(t, "--database-url", address)
-	d.kubectl(t, configMapManifest, "create", "-f", "-")
+	d.Run(t, kubectl.ConfigMapManifest, "create", "-f", "-")
 	before := d.log.String()
 	p.cut()
 	d.waitPrinted("the database is away: ")
-	d.eventually(3*time.Minute, "the log has many errors", func() error {
+	d.Eventually(t, 3*time.Minute, "the log has many errors", func() error {
 		log, err := os.ReadFile(filepath.Join(d.dataDir, "ark.log"))
 		if err != nil {
 			return err
@@ -121,8 +122,8 @@ func TestDatabaseAway(t *testing.T) {
 	})
 	p.mend()
 	d.waitPrinted("the database is back")
-	d.eventually(time.Minute, "writes work again", func() error {
-		_, err := d.try("", "patch", "configmap", "settings", "--type=merge", "-p", `{"data":{"n":"after"}}`)
+	d.Eventually(t, time.Minute, "writes work again", func() error {
+		_, err := d.Try("", "patch", "configmap", "settings", "--type=merge", "-p", `{"data":{"n":"after"}}`)
 		return err
 	})
 	lines := strings.Split(strings.TrimSpace(strings.TrimPrefix(d.log.String(), before)), "\n")
@@ -132,13 +133,13 @@ func TestDatabaseAway(t *testing.T) {
 	if err := d.stop(); err != nil {
 		t.Errorf("stop by interrupt: %v", err)
 	}
-	mustNotContain(t, strings.TrimPrefix(d.log.String(), before), "context canceled")
+	kubectl.NotContain(t, strings.TrimPrefix(d.log.String(), before), "context canceled")
 }
 
 // waitPrinted waits until the program has printed the text.
 func (d *dev) waitPrinted(text string) {
 	d.t.Helper()
-	d.eventually(2*time.Minute, fmt.Sprintf("%q is printed", text), func() error {
+	d.Eventually(d.t, 2*time.Minute, fmt.Sprintf("%q is printed", text), func() error {
 		if !strings.Contains(d.log.String(), text) {
 			return fmt.Errorf("it is not")
 		}
@@ -151,13 +152,13 @@ func (d *dev) waitPrinted(text string) {
 func TestOneDevADatabase(t *testing.T) {
 	database := pgtest.Empty(t)
 	first := startDev(t, "--database-url", database)
-	second := &dev{t: t, dataDir: dataDir(t), port: freePort(t), args: []string{"--database-url", database}}
+	second := newDev(t, "--database-url", database)
 	second.start()
 	if err := second.waitExit(time.Minute); err == nil {
 		t.Error("it ended well")
 	}
 	lines := strings.Split(strings.TrimSpace(second.log.String()), "\n")
-	mustContain(t, lines[len(lines)-1], "ark: ", "another ark dev uses the database", fmt.Sprintf("dev %d since ", first.cmd.Process.Pid))
+	kubectl.Contain(t, lines[len(lines)-1], "ark: ", "another ark dev uses the database", fmt.Sprintf("dev %d since ", first.cmd.Process.Pid))
 	first.kill()
 	second.start()
 	second.waitReady()

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mckinsey.com/ark/test/kubectl"
 )
 
 // TestDemo is the first run of a new user, to its end.
@@ -17,8 +19,8 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the demo failed: %v\n%s", err, out)
 	}
-	mustContain(t, string(out), "NAME", "TYPE", "PHASE", "DURATION", "AGE", "done", "KUBECONFIG=", "postgres://", "scripted")
-	mustNotContain(t, string(out), "error")
+	kubectl.Contain(t, string(out), "NAME", "TYPE", "PHASE", "DURATION", "AGE", "done", "KUBECONFIG=", "postgres://", "scripted")
+	kubectl.NotContain(t, string(out), "error")
 }
 
 // TestDemoThatFails cannot write the settings of its model, then asks a model that
@@ -26,7 +28,7 @@ func TestDemo(t *testing.T) {
 // running to be looked at.
 func TestDemoThatFails(t *testing.T) {
 	d := startDev(t)
-	d.kubectl(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: demo-model}\nimmutable: true\n", "create", "-f", "-")
+	d.Run(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: demo-model}\nimmutable: true\n", "create", "-f", "-")
 	if err := d.stop(); err != nil {
 		t.Fatalf("stop by interrupt: %v\n%s", err, d.log)
 	}
@@ -36,26 +38,26 @@ func TestDemoThatFails(t *testing.T) {
 		t.Errorf("a demo without its samples ended well:\n%s", d.log)
 	}
 	lines := strings.Split(strings.TrimSpace(d.log.String()), "\n")
-	mustContain(t, lines[len(lines)-1], "ark: set up the demo", "immutable")
+	kubectl.Contain(t, lines[len(lines)-1], "ark: set up the demo", "immutable")
 
 	d.args = nil
 	d.start()
 	d.waitReady()
-	d.kubectl(t, "", "delete", "secret", "demo-model")
+	d.Run(t, "", "delete", "secret", "demo-model")
 	if err := d.stop(); err != nil {
 		t.Fatalf("stop by interrupt: %v\n%s", err, d.log)
 	}
 	t.Setenv("OPENAI_BASE_URL", fmt.Sprintf("http://127.0.0.1:%d/v1", freePort(t)))
 	d.args = []string{"--demo"}
 	d.start()
-	d.eventually(2*time.Minute, "the failure of the demo is told", func() error {
+	d.Eventually(t, 2*time.Minute, "the failure of the demo is told", func() error {
 		if !strings.Contains(d.log.String(), "ark: not all sample queries are done: ") {
 			return fmt.Errorf("it is not")
 		}
 		return nil
 	})
 	d.waitReady()
-	mustContain(t, d.log.String(), "KUBECONFIG=")
+	kubectl.Contain(t, d.log.String(), "KUBECONFIG=")
 	if err := d.stop(); err != nil {
 		t.Errorf("stop by interrupt: %v\n%s", err, d.log)
 	}

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mckinsey.com/ark/test/kubectl"
 )
 
 // mustBeGone fails if the PostgreSQL that the program ran outlives it.
@@ -49,22 +51,22 @@ func TestNobodyReads(t *testing.T) {
 	d := &dev{t: t, dataDir: dataDir(t), port: freePort(t), args: []string{"--demo"}, stdout: writer}
 	d.start()
 	d.waitReady()
-	d.eventually(time.Minute, "the last sample is there", func() error {
-		_, err := d.try("", "wait", "--for=condition=Completed", "query", "--all", "--timeout=60s")
+	d.Eventually(t, time.Minute, "the last sample is there", func() error {
+		_, err := d.Try("", "wait", "--for=condition=Completed", "query", "--all", "--timeout=60s")
 		return err
 	})
 	pid := postmasterPID(t, d.dataDir)
 	if err := d.stop(); err != nil {
 		t.Errorf("it ended with %v:\n%s", err, d.log)
 	}
-	mustNotContain(t, d.log.String(), "ark: ")
+	kubectl.NotContain(t, d.log.String(), "ark: ")
 	mustBeGone(t, pid)
 }
 
 // TestInterruptedStart stops a first start in the middle: that is no failure, and
 // the next start completes it.
 func TestInterruptedStart(t *testing.T) {
-	d := &dev{t: t, dataDir: dataDir(t), port: freePort(t)}
+	d := newDev(t)
 	d.start()
 	d.waitPrinted("starting PostgreSQL")
 	if err := d.stop(); err != nil {
@@ -74,7 +76,7 @@ func TestInterruptedStart(t *testing.T) {
 	if lines[len(lines)-1] != "stopping" {
 		t.Errorf("it printed:\n%s", d.log)
 	}
-	mustNotContain(t, d.log.String(), "ark: ")
+	kubectl.NotContain(t, d.log.String(), "ark: ")
 	d.start()
 	d.waitPrinted("Ctrl-C stops everything")
 	if err := d.stop(); err != nil {

@@ -11,14 +11,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mckinsey.com/ark/test/kubectl"
+	"mckinsey.com/ark/test/openai"
 )
 
 // TestModelFaults asks models that fail, each in its way: the Query must end in
 // error with a message that names the cause, and the next one must be answered.
 func TestModelFaults(t *testing.T) {
-	m := newModelServer(t)
+	m := openai.Start(t)
 	d := startDev(t)
-	d.kubectl(t, m.manifests(), "create", "-f", "-")
+	d.Run(t, m.Manifests(), "create", "-f", "-")
 	status := func(code int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -46,27 +49,27 @@ func TestModelFaults(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			m.fail(c.handle)
-			defer m.fail(nil)
-			query := strings.Replace(queryManifest(c.name, "Hello?"), "spec:\n", "spec:\n  timeout: 8s\n", 1)
-			d.kubectl(t, query, "create", "-f", "-")
-			d.kubectl(t, "", "wait", "query/"+c.name, "--for=condition=Completed", "--timeout=60s")
-			out := d.kubectl(t, "", "get", "query", c.name, "-o",
+			m.Fail(c.handle)
+			defer m.Fail(nil)
+			query := strings.Replace(openai.QueryManifest(c.name, "Hello?"), "spec:\n", "spec:\n  timeout: 8s\n", 1)
+			d.Run(t, query, "create", "-f", "-")
+			d.Run(t, "", "wait", "query/"+c.name, "--for=condition=Completed", "--timeout=60s")
+			out := d.Run(t, "", "get", "query", c.name, "-o",
 				`jsonpath={.status.phase}: {.status.conditions[?(@.type=="Completed")].reason} {.status.response.content}`)
 			if !strings.HasPrefix(out, "error: ") {
 				t.Fatalf("the query is %s", out)
 			}
-			mustContain(t, out, c.wants...)
-			mustNotContain(t, out, "planted-secret-value")
+			kubectl.Contain(t, out, c.wants...)
+			kubectl.NotContain(t, out, "planted-secret-value")
 		})
 	}
-	d.kubectl(t, queryManifest("healthy", "Still there?"), "create", "-f", "-")
-	d.kubectl(t, "", "wait", "query/healthy", "--for=jsonpath={.status.phase}=done", "--timeout=60s")
+	d.Run(t, openai.QueryManifest("healthy", "Still there?"), "create", "-f", "-")
+	d.Run(t, "", "wait", "query/healthy", "--for=jsonpath={.status.phase}=done", "--timeout=60s")
 	log, err := os.ReadFile(filepath.Join(d.dataDir, "ark.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustNotContain(t, d.log.String()+string(log), "planted-secret-value")
+	kubectl.NotContain(t, d.log.String()+string(log), "planted-secret-value")
 }
 
 // reset ends the connection as a process does that dies.
@@ -124,8 +127,8 @@ func TestBadStart(t *testing.T) {
 				t.Fatalf("it did not fail:\n%s", out)
 			}
 			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-			mustContain(t, lines[len(lines)-1], append(c.wants, "ark")...)
-			mustNotContain(t, string(out), "pw-in-url", "goroutine ")
+			kubectl.Contain(t, lines[len(lines)-1], append(c.wants, "ark")...)
+			kubectl.NotContain(t, string(out), "pw-in-url", "goroutine ")
 		})
 	}
 }

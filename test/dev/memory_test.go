@@ -52,14 +52,14 @@ func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 // listQueries reads a page: what remains must be right.
 func listQueries(t *testing.T, d *dev, want int) {
 	t.Helper()
-	d.eventually(time.Minute, "the list counts all queries", func() error {
+	d.Eventually(t, time.Minute, "the list counts all queries", func() error {
 		var page struct {
 			Metadata struct {
 				RemainingItemCount int `json:"remainingItemCount"`
 			} `json:"metadata"`
 			Items []struct{} `json:"items"`
 		}
-		raw, err := d.try("", "get", "--raw", "/apis/ark.mckinsey.com/v1alpha1/queries?limit=50")
+		raw, err := d.Try("", "get", "--raw", "/apis/ark.mckinsey.com/v1alpha1/queries?limit=50")
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ var heapLine = regexp.MustCompile(`# HeapInuse = (\d+)`)
 // heapInUse asks the server for its heap after a collection.
 func heapInUse(t *testing.T, d *dev) int64 {
 	t.Helper()
-	out := d.kubectl(t, "", "get", "--raw", "/debug/pprof/heap?gc=1&debug=1")
+	out := d.Run(t, "", "get", "--raw", "/debug/pprof/heap?gc=1&debug=1")
 	match := heapLine.FindStringSubmatch(out)
 	if match == nil {
 		t.Fatalf("no HeapInuse in:\n%s", tail(out, 40))

@@ -6,27 +6,29 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"mckinsey.com/ark/test/kubectl"
+	"mckinsey.com/ark/test/openai"
 )
 
 // TestKilledInTheMiddle kills the whole of `ark dev` with 100 queries running,
 // starts it again over the same data, and expects each to be answered once.
 func TestKilledInTheMiddle(t *testing.T) {
 	const n = 100
-	m := newModelServer(t)
+	m := openai.Start(t)
 	d := startDev(t, "--concurrency", "128", "--lease-duration", "5s")
-	d.kubectl(t, m.manifests(), "create", "-f", "-")
-	release := m.hold()
+	d.Run(t, m.Manifests(), "create", "-f", "-")
+	release := m.Hold()
 	defer release()
-	d.kubectl(t, manyQueries(n), "create", "-f", "-")
-	d.eventually(time.Minute, "100 queries are with the model", func() error {
-		if asked := m.asked("question "); asked != n {
+	d.Run(t, manyQueries(n), "create", "-f", "-")
+	d.Eventually(t, time.Minute, "100 queries are with the model", func() error {
+		if asked := m.Asked("question "); asked != n {
 			return fmt.Errorf("%d are", asked)
 		}
 		return nil
@@ -35,12 +37,12 @@ func TestKilledInTheMiddle(t *testing.T) {
 	release()
 	d.start()
 	d.waitReady()
-	d.eventually(2*time.Minute, "100 queries are done", func() error { return allDone(d, n) })
+	d.Eventually(t, 2*time.Minute, "100 queries are done", func() error { return allDone(d, n) })
 
-	answers := d.kubectl(t, "", "get", "queries", "-o",
+	answers := d.Run(t, "", "get", "queries", "-o",
 		`jsonpath={range .items[*]}{.metadata.name}{"\t"}{.status.response.content}{"\t"}{.status.conditions[?(@.type=="Completed")].status}{"\n"}{end}`)
 	for i := range n {
-		mustContain(t, answers, fmt.Sprintf("query-%03d\tanswer to question %d\tTrue\n", i, i))
+		kubectl.Contain(t, answers, fmt.Sprintf("query-%03d\tanswer to question %d\tTrue\n", i, i))
 	}
 	if err := d.stop(); err != nil {
 		t.Fatalf("stop by interrupt: %v\n%s", err, tail(d.log.String(), 40))
@@ -50,13 +52,13 @@ func TestKilledInTheMiddle(t *testing.T) {
 func manyQueries(n int) string {
 	var all strings.Builder
 	for i := range n {
-		all.WriteString("---\n" + queryManifest(fmt.Sprintf("query-%03d", i), fmt.Sprintf("question %d", i)))
+		all.WriteString("---\n" + openai.QueryManifest(fmt.Sprintf("query-%03d", i), fmt.Sprintf("question %d", i)))
 	}
 	return all.String()
 }
 
 func allDone(d *dev, n int) error {
-	out, err := d.try("", "get", "queries", "-o", `jsonpath={range .items[*]}{.status.phase}{"\n"}{end}`)
+	out, err := d.Try("", "get", "queries", "-o", `jsonpath={range .items[*]}{.status.phase}{"\n"}{end}`)
 	if err != nil {
 		return err
 	}
@@ -70,17 +72,17 @@ func allDone(d *dev, n int) error {
 // by itself, and an open watch must deliver everything, once.
 func TestDatabaseKilled(t *testing.T) {
 	d := startDev(t)
-	d.kubectl(t, configMapManifest, "create", "-f", "-")
+	d.Run(t, kubectl.ConfigMapManifest, "create", "-f", "-")
 	seen := d.watchData(t)
-	d.kubectl(t, "", "patch", "configmap", "settings", "--type=merge", "-p", `{"data":{"n":"before"}}`)
+	d.Run(t, "", "patch", "configmap", "settings", "--type=merge", "-p", `{"data":{"n":"before"}}`)
 	await(t, seen, "before")
 
 	pid := postmasterPID(t, d.dataDir)
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatalf("kill PostgreSQL: %v", err)
 	}
-	d.eventually(2*time.Minute, "writes work again", func() error {
-		_, err := d.try("", "patch", "configmap", "settings", "--type=merge", "-p", `{"data":{"n":"after"}}`)
+	d.Eventually(t, 2*time.Minute, "writes work again", func() error {
+		_, err := d.Try("", "patch", "configmap", "settings", "--type=merge", "-p", `{"data":{"n":"after"}}`)
 		if err != nil && strings.Contains(err.Error(), "NotFound") {
 			t.Fatalf("a database that is away was taken for an object that is not there: %v", err)
 		}
@@ -97,8 +99,7 @@ func (d *dev) watchData(t *testing.T) <-chan string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, programs.kubectl, "get", "configmap", "settings", "-w", "-o", "json", "--output-watch-events")
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.kubeconfig(), "HOME="+d.dataDir)
+	cmd := d.Command(ctx, "get", "configmap", "settings", "-w", "-o", "json", "--output-watch-events")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -174,15 +175,15 @@ func postmasterPID(t *testing.T, dataDir string) int {
 // same versions.
 func TestRestartKeepsData(t *testing.T) {
 	d := startDev(t)
-	d.kubectl(t, agentManifest, "create", "-f", "-")
+	d.Run(t, kubectl.AgentManifest, "create", "-f", "-")
 	const path = "jsonpath={.metadata.uid} {.metadata.creationTimestamp} {.spec}"
-	before := d.kubectl(t, "", "get", "agent", "weather", "-o", path)
+	before := d.Run(t, "", "get", "agent", "weather", "-o", path)
 	if err := d.stop(); err != nil {
 		t.Fatalf("stop by interrupt: %v\n%s", err, tail(d.log.String(), 40))
 	}
 	d.start()
 	d.waitReady()
-	if after := d.kubectl(t, "", "get", "agent", "weather", "-o", path); after != before {
+	if after := d.Run(t, "", "get", "agent", "weather", "-o", path); after != before {
 		t.Fatalf("after a restart\n%s\nis\n%s", before, after)
 	}
 }

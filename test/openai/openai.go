@@ -1,4 +1,7 @@
-package dev_test
+// Package openai is the OpenAI-compatible endpoint that end-to-end tests ask: it
+// answers every question with "answer to <question>", and can be told to wait or
+// to fail.
+package openai
 
 import (
 	"encoding/json"
@@ -10,9 +13,9 @@ import (
 	"testing"
 )
 
-// modelServer is an OpenAI-compatible endpoint of the tests' own: it answers
+// Server is an OpenAI-compatible endpoint of the tests' own: it answers
 // every question with "answer to <question>", and can be told to wait or fail.
-type modelServer struct {
+type Server struct {
 	*httptest.Server
 
 	mu     sync.Mutex
@@ -21,17 +24,17 @@ type modelServer struct {
 	handle http.HandlerFunc
 }
 
-func newModelServer(t *testing.T) *modelServer {
+func Start(t *testing.T) *Server {
 	t.Helper()
-	m := &modelServer{calls: map[string]int{}, gate: make(chan struct{})}
+	m := &Server{calls: map[string]int{}, gate: make(chan struct{})}
 	close(m.gate)
 	m.Server = httptest.NewServer(http.HandlerFunc(m.serve))
 	t.Cleanup(m.Close)
 	return m
 }
 
-// hold makes every answer wait until the returned function is called.
-func (m *modelServer) hold() (release func()) {
+// Hold makes every answer wait until the returned function is called.
+func (m *Server) Hold() (release func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	gate := make(chan struct{})
@@ -40,16 +43,16 @@ func (m *modelServer) hold() (release func()) {
 	return func() { once.Do(func() { close(gate) }) }
 }
 
-// fail answers with a handler of the test's own from now on; nil: no more.
-func (m *modelServer) fail(h http.HandlerFunc) {
+// Fail answers with a handler of the test's own from now on; nil: no more.
+func (m *Server) Fail(h http.HandlerFunc) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.handle = h
 }
 
-// asked says how many different questions that begin so have reached the model,
+// Asked says how many different questions that begin so have reached the model,
 // which the probe of the Model does too, with another one.
-func (m *modelServer) asked(prefix string) int {
+func (m *Server) Asked(prefix string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := 0
@@ -61,7 +64,7 @@ func (m *modelServer) asked(prefix string) int {
 	return n
 }
 
-func (m *modelServer) serve(w http.ResponseWriter, r *http.Request) {
+func (m *Server) serve(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Messages []struct {
 			Role    string          `json:"role"`
@@ -114,9 +117,9 @@ func text(content json.RawMessage) string {
 	return strings.Join(all, "")
 }
 
-// modelManifests are a Secret, a Model named default that calls the endpoint,
+// Manifests are a Secret, a Model named default that calls the endpoint,
 // and an Agent named echo that uses it.
-func (m *modelServer) manifests() string {
+func (m *Server) Manifests() string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Secret
 metadata: {name: model-token}
@@ -141,8 +144,8 @@ spec:
 `, m.URL)
 }
 
-// queryManifest asks the agent echo.
-func queryManifest(name, question string) string {
+// QueryManifest asks the agent echo.
+func QueryManifest(name, question string) string {
 	return fmt.Sprintf(`apiVersion: ark.mckinsey.com/v1alpha1
 kind: Query
 metadata: {name: %s}
