@@ -31,7 +31,7 @@ func testGet(t *testing.T, c *Client, ns string) {
 func testWatch(t *testing.T, c *Client, ns string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := c.Command(ctx, "get", "configmaps", "-n", ns, "-w", "--output-watch-events")
+	cmd := c.Command(ctx, "get", "configmaps", "-n", ns, "-w", "--output-watch-events", "--field-selector", "metadata.name=settings")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,61 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"mckinsey.com/ark/internal/pgtest"
+)
+
+// installation is Ark beside a cluster, over a database of its own.
+type installation struct {
+	*cluster
+	database   string // url
+	kubeconfig string // of the server's service account
+	certFile   string
+	keyFile    string
+}
+
+// install grants Ark its rights, makes its certificate and its database.
+func install(t *testing.T, c *cluster) *installation {
+	t.Helper()
+	i := &installation{cluster: c, database: pgtest.URL(t), certFile: c.file("ark.crt"), keyFile: c.file("ark.key")}
+	rights, err := filepath.Glob("../../chart/files/rbac/*.yaml")
+	if err != nil || len(rights) == 0 {
+		t.Fatalf("find the manifests of rights: %v", err)
+	}
+	for _, file := range rights {
+		c.Run(t, "", "apply", "-f", file)
+	}
+	i.kubeconfig = c.account(t, "ark-server")
+	i.issue(t)
+	return i
+}
+
+// issue makes a new certificate for the servers.
+func (i *installation) issue(t testing.TB) {
+	t.Helper()
+	hosts := []string{"ark-server." + namespace + ".svc", "localhost"}
+	i.backend.issue(t, "ark-server", hosts, i.certFile, i.keyFile)
+}
+
+// server starts `ark server` on a port.
+func (i *installation) server(t testing.TB, port int, extra ...string) *process {
+	t.Helper()
+	args := append([]string{"server", "--kubeconfig", i.kubeconfig, "--database-url", i.database,
+		"--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(port),
+		"--tls-cert-file", i.certFile, "--tls-private-key-file", i.keyFile}, extra...)
+	return i.start(t, fmt.Sprint("ark-server-", port), programs.ark, args...)
+}
+
+// ark runs a command of the program to its end.
+func ark(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(programs.ark, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ark %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
