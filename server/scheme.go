@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -21,6 +23,18 @@ var (
 	// storageCodec writes each object as JSON in the version that it is served in.
 	storageCodec = codecs.LegacyCodec(v1alpha1.GroupVersion, v1prealpha1.GroupVersion, corev1.SchemeGroupVersion)
 )
+
+// textual offers no protobuf, which Ark's kinds do not have: clients that would
+// rather have it, such as the cluster's controllers, are answered in JSON, as they
+// are for custom resources.
+type textual struct{ runtime.NegotiatedSerializer }
+
+// SupportedMediaTypes are what a client may ask for, and send.
+func (t textual) SupportedMediaTypes() []runtime.SerializerInfo {
+	return slices.DeleteFunc(slices.Clone(t.NegotiatedSerializer.SupportedMediaTypes()), func(i runtime.SerializerInfo) bool {
+		return i.MediaType == runtime.ContentTypeProtobuf
+	})
+}
 
 // newScheme knows every kind that this package can serve. It is made of constants,
 // so a failure is a mistake in the program.

@@ -63,6 +63,9 @@ func (s *Server) installArk(config *genericapiserver.Config, o strategy.Options)
 // serve makes the storage of the kinds of a group.
 func (s *Server) serve(config *genericapiserver.Config, group string, kinds []strategy.Kind, o strategy.Options) (*genericapiserver.APIGroupInfo, error) {
 	info := genericapiserver.NewDefaultAPIGroupInfo(group, scheme, runtime.NewParameterCodec(scheme), codecs)
+	if group == v1alpha1.GroupName {
+		info.NegotiatedSerializer = textual{codecs}
+	}
 	for _, kind := range kinds {
 		served, err := kind.Serve(config.RESTOptionsGetter, o)
 		if err != nil {

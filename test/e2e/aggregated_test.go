@@ -6,14 +6,29 @@ import (
 	"mckinsey.com/ark/test/kubectl"
 )
 
-// TestAggregated serves the API behind a cluster's own API server.
+// TestAggregated serves the API behind a cluster's own API server, with the
+// rights of the chart's manifests and no others.
 func TestAggregated(t *testing.T) {
 	c := startCluster(t)
 	i := install(t, c)
 	port := freePort(t)
-	i.server(t, port)
+	server := i.server(t, port)
 	c.aggregate(t, port)
 	c.available(t)
-	kubectl.Contain(t, c.Run(t, "", "api-resources", "--api-group=ark.mckinsey.com"), "Query", "ExecutionEngine")
-	kubectl.Script(t, c.Client)
+	t.Run("kubectl", func(t *testing.T) { kubectl.Script(t, c.Client) })
+	parts := []struct {
+		name string
+		run  func(t *testing.T, i *installation, port int)
+	}{
+		{"canI", testCanI}, {"prune", testPrune}, {"roles", testRoles}, {"forgedHeader", testForgedHeader},
+		{"impersonation", testImpersonation}, {"policy", testPolicy}, {"garbage", testGarbage},
+		{"namespaceDeletion", testNamespaceDeletion}, {"certificates", testCertificates},
+	}
+	for _, part := range parts {
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			part.run(t, i, port)
+		})
+	}
+	t.Cleanup(func() { kubectl.NotContain(t, server.log.String(), "forbidden", "Forbidden") })
 }
