@@ -4,20 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
 	"mckinsey.com/ark/internal/egress"
 	"mckinsey.com/ark/internal/postgres"
+	"mckinsey.com/ark/server"
 )
 
 // devOptions are the flags of `ark dev`.
@@ -26,36 +23,16 @@ type devOptions struct {
 	DatabaseURL     string
 	DatabaseTimeout time.Duration
 	Port            int
-	Modules         []string
-	Serve           []string
-	Concurrency     int
-	LeaseDuration   time.Duration
-	AllowPrivateIPs []string
-	AllowCross      bool
-	AllEvents       bool
 	Demo            bool
 	Exit            bool
-
-	privateRanges []netip.Prefix // AllowPrivateIPs, read
+	moduleOptions
 }
-
-// privateRangesVariable names private ranges where no flag does, as in Ark.
-const privateRangesVariable = "ALLOWED_PRIVATE_IP_RANGES"
-
-// Modules of a process.
-const (
-	moduleServer      = "server"
-	moduleControllers = "controllers"
-	moduleWorkers     = "workers"
-)
 
 func newDevCommand() *cobra.Command {
 	o := devOptions{
 		DatabaseTimeout: time.Minute,
 		Port:            7443,
-		Modules:         []string{moduleServer, moduleControllers, moduleWorkers},
-		Concurrency:     32,
-		LeaseDuration:   15 * time.Second,
+		moduleOptions:   newModuleOptions(moduleServer, moduleControllers, moduleWorkers),
 	}
 	cmd := &cobra.Command{
 		Use:   "dev",
@@ -81,12 +58,7 @@ func (o *devOptions) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.DatabaseTimeout, "database-timeout", o.DatabaseTimeout, "how long to wait for the database at the start")
 	f.IntVar(&o.Port, "port", o.Port, "port of the API server on 127.0.0.1")
 	f.StringSliceVar(&o.Modules, "modules", o.Modules, "what to run: server (always needed), controllers, workers")
-	f.StringSliceVar(&o.Serve, "serve", o.Serve, "how resources are served, as resource=cached (from memory) or resource=direct (from the database), like agents.ark.mckinsey.com=direct")
-	f.IntVar(&o.Concurrency, "concurrency", o.Concurrency, "how many queries are executed at once")
-	f.DurationVar(&o.LeaseDuration, "lease-duration", o.LeaseDuration, "how long a query stays with a worker that gives no sign of life")
-	f.StringSliceVar(&o.AllowPrivateIPs, "allow-private-ips", o.AllowPrivateIPs, "ranges of private addresses, such as 10.0.0.0/8, that models and tools may be reached at, also with plain http; can be repeated (default $ALLOWED_PRIVATE_IP_RANGES, else none but those of Services; loopback is always allowed, link-local never)")
-	f.BoolVar(&o.AllowCross, "allow-cross-namespace", o.AllowCross, "follow references to Models and Services of other namespaces for everybody, with the rights of the workers and controllers; otherwise only for queries with a serviceAccount, with its rights")
-	f.BoolVar(&o.AllEvents, "all-events", o.AllEvents, "write Kubernetes Events for each agent, model call and tool call too, not only for a query's start, end and warnings")
+	o.moduleOptions.addFlags(f)
 	f.BoolVar(&o.Demo, "demo", o.Demo, "apply sample manifests, ask three questions and print the answers; with OPENAI_API_KEY (and OPENAI_BASE_URL, OPENAI_MODEL) a real model answers")
 	f.BoolVar(&o.Exit, "exit", o.Exit, "with --demo: end when the questions are answered; exit code 0 only if all are done")
 }
@@ -105,45 +77,19 @@ func (o *devOptions) complete() error {
 		return fmt.Errorf("--data-dir: %w", err)
 	}
 	o.DataDir = dir
-	if err := o.completeEgress(); err != nil {
+	if err := o.moduleOptions.complete(); err != nil {
 		return err
 	}
-	known := []string{moduleServer, moduleControllers, moduleWorkers}
-	for _, m := range o.Modules {
-		if !slices.Contains(known, m) {
-			return fmt.Errorf("--modules: %q is none of %v", m, known)
-		}
-	}
 	switch {
-	case !slices.Contains(o.Modules, moduleServer):
+	case !o.has(moduleServer):
 		return errors.New("--modules: ark dev always runs the server: the others need it")
 	case o.Port < 1 || o.Port > 65535:
 		return fmt.Errorf("--port: %d is not a port", o.Port)
-	case o.Concurrency < 1:
-		return fmt.Errorf("--concurrency: %d, must be at least 1", o.Concurrency)
-	case o.LeaseDuration < time.Second:
-		return fmt.Errorf("--lease-duration: %s, must be at least 1s", o.LeaseDuration)
 	case o.Exit && !o.Demo:
 		return errors.New("--exit goes with --demo")
 	}
 	return nil
 }
-
-func (o *devOptions) completeEgress() error {
-	from, texts := "--allow-private-ips", o.AllowPrivateIPs
-	if len(texts) == 0 {
-		from = privateRangesVariable
-		texts = strings.FieldsFunc(os.Getenv(privateRangesVariable), func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
-	}
-	ranges, err := egress.ParseRanges(texts)
-	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
-	}
-	o.privateRanges = ranges
-	return nil
-}
-
-func (o *devOptions) has(module string) bool { return slices.Contains(o.Modules, module) }
 
 func (o *devOptions) logFile() string { return filepath.Join(o.DataDir, "ark.log") }
 
@@ -211,4 +157,38 @@ func waitForEnd(ctx context.Context, parts *layers) error {
 	case err := <-parts.failed:
 		return err
 	}
+}
+
+// readyTimeout is how long the API server may take to be ready.
+const readyTimeout = time.Minute
+
+// startModules starts the API server, and the controllers and workers if they are
+// wanted, and returns how a client of this process reaches the API.
+func startModules(ctx context.Context, parts *layers, o devOptions, url string) (*rest.Config, error) {
+	objects, _, err := openStore(ctx, parts, url, moduleServer)
+	if err != nil {
+		return nil, err
+	}
+	api, err := server.New(parts.ctx, server.Options{
+		Store: objects, Port: o.Port, CertDir: o.DataDir + "/pki", Kubeconfig: o.kubeconfig(), Modes: o.modes,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the API server: %w", err)
+	}
+	parts.start("API server", api.Run)
+	if err := api.WaitReady(ctx, readyTimeout); err != nil {
+		select {
+		case failure := <-parts.failed:
+			return nil, failure
+		default:
+			return nil, fmt.Errorf("wait for the API server: %w", err)
+		}
+	}
+	config := rest.CopyConfig(api.LoopbackClientConfig())
+	config.QPS, config.Burst = clientQPS, clientBurst
+	e := &environment{
+		parts: parts, options: o.moduleOptions, database: url, objects: objects, api: config,
+		egress: egress.Policy{AllowLoopback: true, AllowPrivate: o.privateRanges},
+	}
+	return config, e.start(ctx)
 }

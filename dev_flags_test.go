@@ -23,7 +23,8 @@ func TestFlagsAreChecked(t *testing.T) {
 		"a lease that is over": {func(o *devOptions) { o.LeaseDuration = time.Millisecond }, "--lease-duration"},
 		"exit without a demo":  {func(o *devOptions) { o.Exit = true }, "--exit"},
 	} {
-		o := devOptions{DataDir: t.TempDir(), Port: 7443, Modules: []string{moduleServer}, Concurrency: 1, LeaseDuration: time.Second}
+		o := devOptions{DataDir: t.TempDir(), Port: 7443, moduleOptions: moduleOptions{
+			Modules: []string{moduleServer}, Concurrency: 1, LeaseDuration: time.Second}}
 		test.change(&o)
 		err := o.complete()
 		if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {

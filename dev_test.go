@@ -23,7 +23,8 @@ func TestPrivateRanges(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv(privateRangesVariable, tt.variable)
-			o := devOptions{DataDir: t.TempDir(), Port: 1, Modules: []string{moduleServer}, Concurrency: 1, LeaseDuration: time.Second}
+			o := devOptions{DataDir: t.TempDir(), Port: 1, moduleOptions: moduleOptions{
+				Modules: []string{moduleServer}, Concurrency: 1, LeaseDuration: time.Second}}
 			cmd := newDevCommand()
 			cmd.ResetFlags()
 			o.addFlags(cmd.Flags())

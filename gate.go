@@ -27,13 +27,13 @@ var errOtherCluster = errors.New("the database belongs to another cluster")
 // schema that this binary works with, and belongs to this cluster.
 type gate struct {
 	pool    *pgxpool.Pool
-	cluster string // uid of the cluster
-	open    atomic.Bool
+	cluster string                 // uid of the cluster
+	opened  chan struct{}          // closed once it can be used
 	why     atomic.Pointer[string] // what is missing
 }
 
 func newGate(pool *pgxpool.Pool, cluster string) *gate {
-	g := &gate{pool: pool, cluster: cluster}
+	g := &gate{pool: pool, cluster: cluster, opened: make(chan struct{})}
 	g.say("the database was not asked yet")
 	return g
 }
@@ -43,10 +43,12 @@ func (g *gate) say(why string) { g.why.Store(&why) }
 // check is the gate as a matter of readiness.
 func (g *gate) check() healthz.HealthChecker {
 	return healthz.NamedCheck("schema", func(*http.Request) error {
-		if !g.open.Load() {
+		select {
+		case <-g.opened:
+			return nil
+		default:
 			return errors.New(*g.why.Load())
 		}
-		return nil
 	})
 }
 
@@ -59,7 +61,7 @@ func (g *gate) wait(ctx context.Context) error {
 		switch {
 		case err == nil:
 			log.Info("The database is there and has the schema")
-			g.open.Store(true)
+			close(g.opened)
 			return nil
 		case errors.Is(err, goose.ErrTooNew), errors.Is(err, errOtherCluster):
 			return err
@@ -74,6 +76,16 @@ func (g *gate) wait(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-time.After(gateInterval):
 		}
+	}
+}
+
+// pass waits until the gate is open.
+func (g *gate) pass(ctx context.Context) error {
+	select {
+	case <-g.opened:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

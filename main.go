@@ -67,6 +67,7 @@ func newCommand() *cobra.Command {
 	}
 	klog.InitFlags(logFlags)
 	root.PersistentFlags().AddGoFlag(logFlags.Lookup("v"))
-	root.AddCommand(newDevCommand(), newServerCommand(), goose.NewCommand())
+	root.AddCommand(newDevCommand(), goose.NewCommand())
+	root.AddCommand(newCoreCommands()...)
 	return root
 }

@@ -48,7 +48,8 @@ func TestNobodyReads(t *testing.T) {
 	t.Cleanup(func() { _ = writer.Close() })
 	t.Setenv("OPENAI_API_KEY", "")
 	t.Setenv("OPENAI_BASE_URL", "")
-	d := &dev{t: t, dataDir: dataDir(t), port: freePort(t), args: []string{"--demo"}, stdout: writer}
+	d := newDev(t, "--demo")
+	d.stdout = writer
 	d.start()
 	d.waitReady()
 	d.Eventually(t, time.Minute, "the last sample is there", func() error {

@@ -6,15 +6,21 @@ import (
 	"mckinsey.com/ark/test/kubectl"
 )
 
-// TestAggregated serves the API behind a cluster's own API server, with the
-// rights of the chart's manifests and no others.
+// TestAggregated serves the API behind a cluster's own API server. Each module is a
+// process of its own, with the rights of the chart's manifests and no others.
 func TestAggregated(t *testing.T) {
 	c := startCluster(t)
 	i := install(t, c)
 	port := freePort(t)
-	server := i.server(t, port)
+	modules := []*process{i.server(t, port), i.module(t, "controllers"), i.module(t, "workers")}
 	c.aggregate(t, port)
 	c.available(t)
+	t.Cleanup(func() { // when all parts have ended
+		for _, m := range modules {
+			m.alive(t)
+			kubectl.NotContain(t, m.log.String(), "forbidden", "Forbidden")
+		}
+	})
 	t.Run("kubectl", func(t *testing.T) { kubectl.Script(t, c.Client) })
 	parts := []struct {
 		name string
@@ -30,5 +36,4 @@ func TestAggregated(t *testing.T) {
 			part.run(t, i, port)
 		})
 	}
-	t.Cleanup(func() { kubectl.NotContain(t, server.log.String(), "forbidden", "Forbidden") })
 }

@@ -12,10 +12,9 @@ import (
 // installation is Ark beside a cluster, over a database of its own.
 type installation struct {
 	*cluster
-	database   string // url
-	kubeconfig string // of the server's service account
-	certFile   string
-	keyFile    string
+	database string // url
+	certFile string
+	keyFile  string
 }
 
 // install grants Ark its rights, makes its certificate and its database.
@@ -29,7 +28,9 @@ func install(t *testing.T, c *cluster) *installation {
 	for _, file := range rights {
 		c.Run(t, "", "apply", "-f", file)
 	}
-	i.kubeconfig = c.account(t, "ark-server")
+	for _, module := range []string{"server", "controllers", "workers"} {
+		c.account(t, "ark-"+module)
+	}
 	i.issue(t)
 	return i
 }
@@ -41,13 +42,24 @@ func (i *installation) issue(t testing.TB) {
 	i.backend.issue(t, "ark-server", hosts, i.certFile, i.keyFile)
 }
 
+// module starts one module alone, with its own rights.
+func (i *installation) module(t testing.TB, name string, extra ...string) *process {
+	t.Helper()
+	args := append([]string{name, "--kubeconfig", i.file("ark-" + name + ".kubeconfig"), "--database-url", i.database,
+		"--namespace", namespace, "--allow-loopback"}, extra...)
+	return i.start(t, "ark-"+name, programs.ark, args...)
+}
+
 // server starts `ark server` on a port.
 func (i *installation) server(t testing.TB, port int, extra ...string) *process {
 	t.Helper()
-	args := append([]string{"server", "--kubeconfig", i.kubeconfig, "--database-url", i.database,
-		"--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(port),
-		"--tls-cert-file", i.certFile, "--tls-private-key-file", i.keyFile}, extra...)
-	return i.start(t, fmt.Sprint("ark-server-", port), programs.ark, args...)
+	return i.module(t, "server", append(i.serving(port), extra...)...)
+}
+
+// serving are the flags of a module that serves on a port.
+func (i *installation) serving(port int) []string {
+	return []string{"--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(port),
+		"--tls-cert-file", i.certFile, "--tls-private-key-file", i.keyFile}
 }
 
 // ark runs a command of the program to its end.

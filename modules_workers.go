@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+
+	"mckinsey.com/ark/internal/egress"
+	"mckinsey.com/ark/internal/execution"
+	"mckinsey.com/ark/workers"
+)
+
+const (
+	// workerGrace is how long executions may go on when the process stops.
+	workerGrace      = 10 * time.Second
+	cacheSyncTimeout = time.Minute
+)
+
+// cacheOptions are those of every cache of this program: what configuration there
+// is, without what only the API server needs.
+func cacheOptions() cache.Options {
+	return cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
+}
+
+// clientOptions: Secrets and ConfigMaps are read when they are needed, not held.
+func clientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
+}
+
+// startWorkers starts the module that executes queries, over a cache of what they
+// refer to.
+func (e *environment) startWorkers(ctx context.Context) error {
+	pool, err := startPool(ctx, e.parts, e.database, moduleWorkers, workerConns)
+	if err != nil {
+		return err
+	}
+	events, err := startEvents(e.parts, e.api)
+	if err != nil {
+		return err
+	}
+	reads, err := cluster.New(e.api, func(o *cluster.Options) {
+		o.Scheme, o.Cache, o.Client = scheme, cacheOptions(), clientOptions()
+	})
+	if err != nil {
+		return fmt.Errorf("make the cache of the workers: %w", err)
+	}
+	e.parts.start("cache of the workers", reads.Start)
+	syncCtx, cancel := context.WithTimeout(ctx, cacheSyncTimeout)
+	defer cancel()
+	if !reads.GetCache().WaitForCacheSync(syncCtx) {
+		return fmt.Errorf("the cache of the workers was not filled within %s", cacheSyncTimeout)
+	}
+	runner := execution.New(execution.Options{
+		Reader: reads.GetClient(), APIReader: reads.GetAPIReader(), ReaderFor: readerFor(e.api, reads.GetClient()),
+		AllowCrossNamespace: e.options.AllowCross, HTTP: egress.NewClients(e.parts.ctx, e.egress),
+		Events: events, AllEvents: e.options.AllEvents,
+	})
+	w, err := workers.New(workers.Options{
+		Pool: pool, Store: e.objects, Subscribe: e.objects.Hints,
+		Runner: runner, Announce: runner.Announce,
+		Concurrency: e.options.Concurrency, LeaseDuration: e.options.LeaseDuration, GracePeriod: workerGrace,
+	})
+	if err != nil {
+		return fmt.Errorf("make the workers: %w", err)
+	}
+	e.parts.start("workers", w.Run)
+	return nil
+}
+
+// readerFor reads with the rights of the ServiceAccount that a Query names.
+func readerFor(config *rest.Config, reader client.Client) execution.ReaderFor {
+	return func(_ context.Context, namespace, serviceAccount string) (client.Reader, error) {
+		account := rest.CopyConfig(config)
+		// The API server adds the groups that every service account is in.
+		account.Impersonate = rest.ImpersonationConfig{UserName: serviceaccount.MakeUsername(namespace, serviceAccount)}
+		c, err := client.New(account, client.Options{Scheme: scheme, Mapper: reader.RESTMapper()})
+		if err != nil {
+			return nil, fmt.Errorf("make a client for service account %s/%s: %w", namespace, serviceAccount, err)
+		}
+		return c, nil
+	}
+}
