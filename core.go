@@ -27,6 +27,7 @@ type coreOptions struct {
 	WatchGrace    time.Duration
 	LeaderElect   bool
 	Namespace     string
+	Identity      string
 	AllowLoopback bool
 	Aggregated    *server.Aggregated
 	moduleOptions
@@ -56,7 +57,7 @@ the kinds of ark.mckinsey.com, stored in PostgreSQL.`+general),
 
 func newCoreCommand(name string, modules []string, short, long string) *cobra.Command {
 	o := &coreOptions{
-		WatchGrace: server.DefaultWatchGracePeriod, LeaderElect: true, Namespace: os.Getenv("POD_NAMESPACE"),
+		WatchGrace: server.DefaultWatchGracePeriod, LeaderElect: true, Namespace: os.Getenv("POD_NAMESPACE"), Identity: os.Getenv("POD_NAME"),
 		Aggregated: server.NewAggregated(), moduleOptions: newModuleOptions(modules...),
 	}
 	cmd := &cobra.Command{
@@ -85,6 +86,7 @@ func (o *coreOptions) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.WatchGrace, "shutdown-watch-termination-grace-period", o.WatchGrace, "how long ending the open watches may take when the server stops")
 	f.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "reconcile only while this process leads, by a Lease of the cluster")
 	f.StringVar(&o.Namespace, "namespace", o.Namespace, "namespace of the Lease (default $POD_NAMESPACE, else that of the Pod, else ark-system)")
+	f.StringVar(&o.Identity, "identity", o.Identity, "name of this process, as leader and as worker; no two may have the same (default $POD_NAME, else host and process id)")
 	f.BoolVar(&o.AllowLoopback, "allow-loopback", o.AllowLoopback, "let models and tools be at addresses of this very machine, such as 127.0.0.1: for tests and sidecars")
 	o.moduleOptions.addFlags(f)
 	o.Aggregated.AddFlags(f)
@@ -101,6 +103,13 @@ func (o *coreOptions) complete() error {
 	}
 	if o.Namespace == "" {
 		o.Namespace = "ark-system"
+	}
+	if o.Identity == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("name the process after its host: %w", err)
+		}
+		o.Identity = fmt.Sprintf("%s/%d", host, os.Getpid())
 	}
 	return o.moduleOptions.complete()
 }
@@ -166,10 +175,10 @@ func (o *coreOptions) serve(parts *layers, objects *store.Store, g *gate) error 
 func (o *coreOptions) startClients(ctx context.Context, parts *layers, objects *store.Store, cluster *rest.Config) error {
 	e := &environment{
 		parts: parts, options: o.moduleOptions, database: o.DatabaseURL, objects: objects, api: cluster,
-		egress: egress.Policy{AllowLoopback: o.AllowLoopback, AllowPrivate: o.privateRanges},
+		egress: egress.Policy{AllowLoopback: o.AllowLoopback, AllowPrivate: o.privateRanges}, identity: o.Identity,
 	}
 	if o.LeaderElect {
-		e.election = &election{Namespace: o.Namespace}
+		e.election = &election{Namespace: o.Namespace, Identity: o.Identity}
 	}
 	return e.start(ctx)
 }

@@ -136,6 +136,8 @@ type environment struct {
 	election *election
 	// egress is what models and tools may be reached at.
 	egress egress.Policy
+	// identity of the process as a worker; empty: host and process id.
+	identity string
 }
 
 // start starts the modules that are clients of the API.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -22,7 +23,8 @@ import (
 // election is how one of several processes is chosen to reconcile: by a Lease of
 // the cluster.
 type election struct {
-	Namespace string
+	Namespace string // of the Lease
+	Identity  string // of this process
 }
 
 // Times of the election: another process leads within leaderLease and a retry of
@@ -73,8 +75,12 @@ func (e *environment) newManager(pool *pgxpool.Pool) (ctrl.Manager, error) {
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	}
 	if e.election != nil {
-		o.LeaderElection, o.LeaderElectionID, o.LeaderElectionNamespace = true, electionName, e.election.Namespace
-		o.LeaderElectionReleaseOnCancel = true
+		lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, e.election.Namespace, electionName,
+			resourcelock.ResourceLockConfig{Identity: e.election.Identity}, e.api, leaderRenewal)
+		if err != nil {
+			return nil, fmt.Errorf("make the lock of the election: %w", err)
+		}
+		o.LeaderElection, o.LeaderElectionReleaseOnCancel, o.LeaderElectionResourceLockInterface = true, true, lock
 		o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = ptr.To(leaderLease), ptr.To(leaderRenewal), ptr.To(leaderRetry)
 	}
 	mgr, err := ctrl.NewManager(e.api, o)

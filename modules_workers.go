@@ -64,7 +64,7 @@ func (e *environment) startWorkers(ctx context.Context) error {
 	})
 	w, err := workers.New(workers.Options{
 		Pool: pool, Store: e.objects, Subscribe: e.objects.Hints,
-		Runner: runner, Announce: runner.Announce,
+		Runner: runner, Announce: runner.Announce, Name: e.identity,
 		Concurrency: e.options.Concurrency, LeaseDuration: e.options.LeaseDuration, GracePeriod: workerGrace,
 	})
 	if err != nil {

@@ -28,7 +28,7 @@ func install(t *testing.T, c *cluster) *installation {
 	for _, file := range rights {
 		c.Run(t, "", "apply", "-f", file)
 	}
-	for _, module := range []string{"server", "controllers", "workers"} {
+	for _, module := range []string{"core", "server", "controllers", "workers"} {
 		c.account(t, "ark-"+module)
 	}
 	i.issue(t)

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"mckinsey.com/ark/test/kubectl"
 )
@@ -29,6 +31,7 @@ var programs struct {
 }
 
 func TestMain(m *testing.M) {
+	log.SetLogger(klog.Background())
 	code, err := build(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
