@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/apiserver/pkg/server/healthz"
@@ -21,8 +23,22 @@ import (
 	"mckinsey.com/ark/server"
 )
 
+// Backends that objects can be stored in: the cluster's own API server, as custom
+// resources, or PostgreSQL, behind an aggregated API server.
+const (
+	backendEtcd       = "etcd"
+	backendPostgreSQL = "postgresql"
+)
+
+// backendModules are the modules of each backend.
+var backendModules = map[string][]string{
+	backendEtcd:       {moduleControllers},
+	backendPostgreSQL: {moduleServer, moduleControllers, moduleWorkers},
+}
+
 // coreOptions are the flags of a process in a cluster.
 type coreOptions struct {
+	Backend       string
 	DatabaseURL   string
 	WatchGrace    time.Duration
 	LeaderElect   bool
@@ -38,27 +54,31 @@ type coreOptions struct {
 func newCoreCommands() []*cobra.Command {
 	const general = `
 
-The database needs the schema (ark goose up). Until it is there and has it, the
-process waits and says so. Users are known, and may do, what the cluster says.`
-	core := newCoreCommand("core", allModules, "Run the modules of Ark in a cluster, together",
-		`Run the modules of Ark in a cluster, together: the API server behind the cluster's
-own, the controllers of whichever process leads, and the workers.`+general)
+Objects are in the cluster's own API server, as custom resources
+(--storage-backend=etcd), or in PostgreSQL (--storage-backend=postgresql). The
+database needs the schema (ark goose up). Until it is there and has it, the process
+waits and says so. Users are known, and may do, what the cluster says.`
 	return []*cobra.Command{
-		core,
-		newCoreCommand(moduleServer, []string{moduleServer}, "Serve the API behind a cluster's own API server",
+		newCoreCommand("core", backendEtcd, "Run the modules of Ark in a cluster, together",
+			`Run the modules of Ark in a cluster, together: the controllers of whichever process
+leads, and with PostgreSQL the API server behind the cluster's own, and the workers.`+general),
+		newCoreCommand(moduleServer, backendPostgreSQL, "Serve the API behind a cluster's own API server",
 			`Serve the API behind a cluster's own API server (as an aggregated API server):
 the kinds of ark.mckinsey.com, stored in PostgreSQL.`+general),
-		newCoreCommand(moduleControllers, []string{moduleControllers}, "Reconcile what the API holds, if this process leads",
-			`Reconcile what the API holds: one of several processes leads.`+general),
-		newCoreCommand(moduleWorkers, []string{moduleWorkers}, "Execute queries from the queue",
-			`Execute queries from the queue; any number of processes may.`+general),
+		newCoreCommand(moduleControllers, backendEtcd, "Reconcile what the API holds, if this process leads",
+			`Reconcile what the API holds: one of several processes leads. Without PostgreSQL the
+leader executes queries too.`+general),
+		newCoreCommand(moduleWorkers, backendPostgreSQL, "Execute queries from the queue",
+			`Execute queries from the queue in PostgreSQL; any number of processes may.`+general),
 	}
 }
 
-func newCoreCommand(name string, modules []string, short, long string) *cobra.Command {
+// newCoreCommand makes the command of a module, or of all that a backend has.
+func newCoreCommand(name, backend, short, long string) *cobra.Command {
 	o := &coreOptions{
-		WatchGrace: server.DefaultWatchGracePeriod, LeaderElect: true, Namespace: os.Getenv("POD_NAMESPACE"), Identity: os.Getenv("POD_NAME"),
-		Aggregated: server.NewAggregated(), moduleOptions: newModuleOptions(modules...),
+		Backend: backend, WatchGrace: server.DefaultWatchGracePeriod, LeaderElect: true,
+		Namespace: os.Getenv("POD_NAMESPACE"), Identity: os.Getenv("POD_NAME"),
+		Aggregated: server.NewAggregated(), moduleOptions: newModuleOptions(),
 	}
 	cmd := &cobra.Command{
 		Use: name, Short: short, Long: long, Args: cobra.NoArgs,
@@ -75,19 +95,23 @@ func newCoreCommand(name string, modules []string, short, long string) *cobra.Co
 		}
 	}
 	if name == "core" {
-		cmd.Flags().StringSliceVar(&o.Modules, "modules", o.Modules, "what to run: server, controllers, workers")
+		cmd.Flags().StringSliceVar(&o.Modules, "modules", nil, "what to run: server, controllers, workers (default all that the backend has)")
+	} else {
+		o.Modules = []string{name}
 	}
 	o.addFlags(cmd.Flags())
 	return cmd
 }
 
 func (o *coreOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.Backend, "storage-backend", o.Backend, "where objects are: etcd (custom resources of the cluster) or postgresql")
 	f.StringVar(&o.DatabaseURL, "database-url", o.DatabaseURL, "PostgreSQL 15 or newer, as postgres://user:password@host/database; what it does not say is taken from the environment (PGHOST, PGUSER, PGPASSWORD ...)")
 	f.DurationVar(&o.WatchGrace, "shutdown-watch-termination-grace-period", o.WatchGrace, "how long ending the open watches may take when the server stops")
 	f.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "reconcile only while this process leads, by a Lease of the cluster")
 	f.StringVar(&o.Namespace, "namespace", o.Namespace, "namespace of the Lease (default $POD_NAMESPACE, else that of the Pod, else ark-system)")
 	f.StringVar(&o.Identity, "identity", o.Identity, "name of this process, as leader and as worker; no two may have the same (default $POD_NAME, else host and process id)")
 	f.BoolVar(&o.AllowLoopback, "allow-loopback", o.AllowLoopback, "let models and tools be at addresses of this very machine, such as 127.0.0.1: for tests and sidecars")
+	f.IntVar(&o.MaxQueries, "max-concurrent-queries", o.MaxQueries, "how many queries the leader executes at once, with --storage-backend=etcd")
 	o.moduleOptions.addFlags(f)
 	o.Aggregated.AddFlags(f)
 }
@@ -96,6 +120,16 @@ func (o *coreOptions) addFlags(f *pflag.FlagSet) {
 const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 func (o *coreOptions) complete() error {
+	available, ok := backendModules[o.Backend]
+	if !ok {
+		return fmt.Errorf("--storage-backend: %q is neither %s nor %s", o.Backend, backendEtcd, backendPostgreSQL)
+	}
+	if len(o.Modules) == 0 {
+		o.Modules = slices.Clone(available)
+	}
+	if o.MaxQueries < 1 {
+		return fmt.Errorf("--max-concurrent-queries: %d, must be at least 1", o.MaxQueries)
+	}
 	if o.Namespace == "" {
 		if text, err := os.ReadFile(podNamespace); err == nil {
 			o.Namespace = strings.TrimSpace(string(text))
@@ -111,7 +145,15 @@ func (o *coreOptions) complete() error {
 		}
 		o.Identity = fmt.Sprintf("%s/%d", host, os.Getpid())
 	}
-	return o.moduleOptions.complete()
+	if err := o.moduleOptions.complete(); err != nil {
+		return err
+	}
+	for _, m := range o.Modules {
+		if !slices.Contains(available, m) {
+			return fmt.Errorf("--modules: with --storage-backend=%s there is no module %s, only %v", o.Backend, m, available)
+		}
+	}
+	return nil
 }
 
 // runCore runs the modules until ctx ends or one of them fails, then stops them in
@@ -122,27 +164,25 @@ func runCore(ctx context.Context, o *coreOptions) (err error) {
 		return err
 	}
 	cluster.QPS, cluster.Burst = clientQPS, clientBurst
-	uid, err := server.ClusterUID(ctx, cluster)
-	if err != nil {
-		return err
-	}
 	parts := newLayers(ctx)
 	defer func() { err = errors.Join(err, parts.stop()) }()
-	objects, pool, err := openStore(ctx, parts, o.DatabaseURL, o.Modules[0])
-	if err != nil {
-		return err
+	e := &environment{
+		parts: parts, options: o.moduleOptions, api: cluster, identity: o.Identity,
+		egress: egress.Policy{AllowLoopback: o.AllowLoopback, AllowPrivate: o.privateRanges},
 	}
-	gate := newGate(pool, uid)
-	parts.task("schema", gate.wait)
-	if o.has(moduleServer) {
-		if err := o.serve(parts, objects, gate); err != nil {
+	if o.LeaderElect {
+		e.election = &election{Namespace: o.Namespace, Identity: o.Identity}
+	}
+	ready := func(context.Context) error { return nil }
+	if o.Backend == backendPostgreSQL {
+		if ready, err = o.openDatabase(ctx, e); err != nil {
 			return err
 		}
 	}
 	started := make(chan error, 1)
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() { started <- errors.Join(gate.pass(waiting), awaitAPI(waiting, cluster)) }()
+	go func() { started <- errors.Join(ready(waiting), awaitAPI(waiting, cluster)) }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -152,13 +192,33 @@ func runCore(ctx context.Context, o *coreOptions) (err error) {
 			return err
 		case err := <-started:
 			if err == nil {
-				err = o.startClients(ctx, parts, objects, cluster)
+				err = e.start(ctx)
 			}
 			if err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
 	}
+}
+
+// openDatabase opens the objects in PostgreSQL and serves them, if this process is
+// to. ready waits until the database can be used.
+func (o *coreOptions) openDatabase(ctx context.Context, e *environment) (ready func(context.Context) error, err error) {
+	uid, err := server.ClusterUID(ctx, e.api)
+	if err != nil {
+		return nil, err
+	}
+	e.database = o.DatabaseURL
+	var pool *pgxpool.Pool
+	if e.objects, pool, err = openStore(ctx, e.parts, o.DatabaseURL, o.Modules[0]); err != nil {
+		return nil, err
+	}
+	gate := newGate(pool, uid)
+	e.parts.task("schema", gate.wait)
+	if o.has(moduleServer) {
+		err = o.serve(e.parts, e.objects, gate)
+	}
+	return gate.pass, err
 }
 
 func (o *coreOptions) serve(parts *layers, objects *store.Store, g *gate) error {
@@ -170,17 +230,6 @@ func (o *coreOptions) serve(parts *layers, objects *store.Store, g *gate) error 
 	}
 	parts.start("API server", api.Run)
 	return nil
-}
-
-func (o *coreOptions) startClients(ctx context.Context, parts *layers, objects *store.Store, cluster *rest.Config) error {
-	e := &environment{
-		parts: parts, options: o.moduleOptions, database: o.DatabaseURL, objects: objects, api: cluster,
-		egress: egress.Policy{AllowLoopback: o.AllowLoopback, AllowPrivate: o.privateRanges}, identity: o.Identity,
-	}
-	if o.LeaderElect {
-		e.election = &election{Namespace: o.Namespace, Identity: o.Identity}
-	}
-	return e.start(ctx)
 }
 
 // awaitAPI returns once the cluster serves Ark's kinds: from this process, or from

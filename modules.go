@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
 
+	"mckinsey.com/ark/controllers/query"
 	"mckinsey.com/ark/internal/egress"
 	"mckinsey.com/ark/internal/pg"
 	"mckinsey.com/ark/internal/store"
@@ -64,13 +65,15 @@ type moduleOptions struct {
 	AllowCross      bool
 	AllEvents       bool
 	Serve           []string
+	// MaxQueries are executed at once by the leader, where there are no workers.
+	MaxQueries int
 
 	privateRanges []netip.Prefix                        // AllowPrivateIPs, read
 	modes         map[schema.GroupResource]storage.Mode // Serve, read
 }
 
 func newModuleOptions(modules ...string) moduleOptions {
-	return moduleOptions{Modules: modules, Concurrency: 32, LeaseDuration: 15 * time.Second}
+	return moduleOptions{Modules: modules, Concurrency: 32, LeaseDuration: 15 * time.Second, MaxQueries: query.DefaultConcurrency}
 }
 
 func (o *moduleOptions) addFlags(f *pflag.FlagSet) {
@@ -125,9 +128,11 @@ func (o *moduleOptions) has(module string) bool { return slices.Contains(o.Modul
 
 // environment is what the modules of a process stand on.
 type environment struct {
-	parts    *layers
-	options  moduleOptions
-	database string // url
+	parts   *layers
+	options moduleOptions
+	// database is the url, and objects what stands in it; empty and nil: there is
+	// none, objects are in the cluster's own API server.
+	database string
 	objects  *store.Store
 	// api is how the modules reach the API, as a client does.
 	api *rest.Config
@@ -138,6 +143,8 @@ type environment struct {
 	egress egress.Policy
 	// identity of the process as a worker; empty: host and process id.
 	identity string
+
+	events record.EventRecorder // once somebody has asked for it
 }
 
 // start starts the modules that are clients of the API.
@@ -164,17 +171,21 @@ func openStore(ctx context.Context, parts *layers, url, module string) (*store.S
 	return objects, pool, nil
 }
 
-// startEvents writes Kubernetes Events, asynchronously; under load some are
-// dropped.
-func startEvents(parts *layers, config *rest.Config) (record.EventRecorder, error) {
-	clientset, err := kubernetes.NewForConfig(config)
+// eventRecorder writes Kubernetes Events, asynchronously; under load some are
+// dropped. There is one a process.
+func (e *environment) eventRecorder() (record.EventRecorder, error) {
+	if e.events != nil {
+		return e.events, nil
+	}
+	clientset, err := kubernetes.NewForConfig(e.api)
 	if err != nil {
 		return nil, fmt.Errorf("make a client for events: %w", err)
 	}
-	broadcaster := record.NewBroadcaster(record.WithContext(parts.ctx))
+	broadcaster := record.NewBroadcaster(record.WithContext(e.parts.ctx))
 	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: clientset.CoreV1().Events("")})
-	parts.onStop("events", func() error { broadcaster.Shutdown(); return nil })
-	return broadcaster.NewRecorder(scheme, corev1.EventSource{Component: "ark-workers"}), nil
+	e.parts.onStop("events", func() error { broadcaster.Shutdown(); return nil })
+	e.events = broadcaster.NewRecorder(scheme, corev1.EventSource{Component: "ark-workers"})
+	return e.events, nil
 }
 
 // startPool opens connections under a module's name, closed when it has stopped.

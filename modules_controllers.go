@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
@@ -38,19 +37,25 @@ const (
 
 // startControllers starts the module that reconciles.
 func (e *environment) startControllers(ctx context.Context) error {
-	pool, err := startPool(ctx, e.parts, e.database, moduleControllers, controllerConns)
-	if err != nil {
+	o := controllers.Options{MaxConcurrentQueries: e.options.MaxQueries}
+	if e.objects != nil {
+		pool, err := startPool(ctx, e.parts, e.database, moduleControllers, controllerConns)
+		if err != nil {
+			return err
+		}
+		o.Due = due.NewQueries(pool)
+	} else if _, err := e.eventRecorder(); err != nil { // before the layer that uses it
 		return err
 	}
-	e.parts.start("controllers", func(ctx context.Context) error { return e.reconcile(ctx, pool) })
+	e.parts.start("controllers", func(ctx context.Context) error { return e.reconcile(ctx, o) })
 	return nil
 }
 
 // reconcile runs the controllers. A process that has lost an election stands for
 // the next one: its other modules go on meanwhile.
-func (e *environment) reconcile(ctx context.Context, pool *pgxpool.Pool) error {
+func (e *environment) reconcile(ctx context.Context, o controllers.Options) error {
 	for {
-		mgr, err := e.newManager(pool)
+		mgr, err := e.newManager(o)
 		if err != nil {
 			return err
 		}
@@ -66,7 +71,7 @@ func (e *environment) reconcile(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 }
 
-func (e *environment) newManager(pool *pgxpool.Pool) (ctrl.Manager, error) {
+func (e *environment) newManager(what controllers.Options) (ctrl.Manager, error) {
 	o := ctrl.Options{
 		Scheme: scheme, Cache: cacheOptions(), Client: clientOptions(),
 		// Metrics and probes are those of the process, not of its controllers.
@@ -88,11 +93,13 @@ func (e *environment) newManager(pool *pgxpool.Pool) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("make the controller manager: %w", err)
 	}
 	clients := egress.NewClients(e.parts.ctx, e.egress)
-	err = controllers.AddToManager(mgr, controllers.Options{
-		Prober: model.New(model.Options{Reader: mgr.GetClient(), HTTP: clients.Model, AllowCrossNamespace: e.options.AllowCross}),
-		Due:    due.NewQueries(pool),
-	})
-	if err != nil {
+	what.Prober = model.New(model.Options{Reader: mgr.GetClient(), HTTP: clients.Model, AllowCrossNamespace: e.options.AllowCross})
+	if what.Due == nil {
+		if what.Runner, err = e.newRunner(mgr.GetClient(), mgr.GetAPIReader()); err != nil {
+			return nil, err
+		}
+	}
+	if err := controllers.AddToManager(mgr, what); err != nil {
 		return nil, err
 	}
 	return mgr, nil

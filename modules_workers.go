@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
+	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/internal/egress"
 	"mckinsey.com/ark/internal/execution"
 	"mckinsey.com/ark/workers"
@@ -23,10 +24,19 @@ const (
 	cacheSyncTimeout = time.Minute
 )
 
-// cacheOptions are those of every cache of this program: what configuration there
-// is, without what only the API server needs.
+// cacheOptions are those of every cache of this program: without what only the API
+// server needs, and without the answers of finished queries, which nobody here reads.
 func cacheOptions() cache.Options {
-	return cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
+	strip := cache.TransformStripManagedFields()
+	return cache.Options{
+		DefaultTransform: strip,
+		ByObject: map[client.Object]cache.ByObject{&arkv1alpha1.Query{}: {Transform: func(o any) (any, error) {
+			if q, ok := o.(*arkv1alpha1.Query); ok && q.Status.Phase.IsTerminal() {
+				q.Status.Response = nil
+			}
+			return strip(o)
+		}}},
+	}
 }
 
 // clientOptions: Secrets and ConfigMaps are read when they are needed, not held.
@@ -38,10 +48,6 @@ func clientOptions() client.Options {
 // refer to.
 func (e *environment) startWorkers(ctx context.Context) error {
 	pool, err := startPool(ctx, e.parts, e.database, moduleWorkers, workerConns)
-	if err != nil {
-		return err
-	}
-	events, err := startEvents(e.parts, e.api)
 	if err != nil {
 		return err
 	}
@@ -57,11 +63,10 @@ func (e *environment) startWorkers(ctx context.Context) error {
 	if !reads.GetCache().WaitForCacheSync(syncCtx) {
 		return fmt.Errorf("the cache of the workers was not filled within %s", cacheSyncTimeout)
 	}
-	runner := execution.New(execution.Options{
-		Reader: reads.GetClient(), APIReader: reads.GetAPIReader(), ReaderFor: readerFor(e.api, reads.GetClient()),
-		AllowCrossNamespace: e.options.AllowCross, HTTP: egress.NewClients(e.parts.ctx, e.egress),
-		Events: events, AllEvents: e.options.AllEvents,
-	})
+	runner, err := e.newRunner(reads.GetClient(), reads.GetAPIReader())
+	if err != nil {
+		return err
+	}
 	w, err := workers.New(workers.Options{
 		Pool: pool, Store: e.objects, Subscribe: e.objects.Hints,
 		Runner: runner, Announce: runner.Announce, Name: e.identity,
@@ -72,6 +77,20 @@ func (e *environment) startWorkers(ctx context.Context) error {
 	}
 	e.parts.start("workers", w.Run)
 	return nil
+}
+
+// newRunner makes what executes queries: it reads through reads, which may be a
+// cache, and past it where that does not know an object yet.
+func (e *environment) newRunner(reads client.Client, live client.Reader) (*execution.Runner, error) {
+	events, err := e.eventRecorder()
+	if err != nil {
+		return nil, err
+	}
+	return execution.New(execution.Options{
+		Reader: reads, APIReader: live, ReaderFor: readerFor(e.api, reads),
+		AllowCrossNamespace: e.options.AllowCross, HTTP: egress.NewClients(e.parts.ctx, e.egress),
+		Events: events, AllEvents: e.options.AllEvents,
+	}), nil
 }
 
 // readerFor reads with the rights of the ServiceAccount that a Query names.

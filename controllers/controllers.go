@@ -20,8 +20,13 @@ type Options struct {
 	Prober model.Prober
 	// ProbeTimeout bounds one probe; zero means 30 seconds.
 	ProbeTimeout time.Duration
-	// Due finds the queries whose time to live has passed.
+	// Due finds the queries whose time to live has passed; nil: there is no database,
+	// and Runner is needed.
 	Due query.Due
+	// Runner executes queries in the process that leads; nil: workers do it.
+	Runner query.Runner
+	// MaxConcurrentQueries bounds them; 0: query.DefaultConcurrency.
+	MaxConcurrentQueries int
 	// Clock is the time; nil means the real one.
 	Clock clock.WithTicker
 }
@@ -38,6 +43,15 @@ func AddToManager(mgr ctrl.Manager, o Options) error {
 	models := &model.Reconciler{Client: mgr.GetClient(), Prober: o.Prober, Timeout: o.ProbeTimeout, Clock: o.Clock}
 	if err := models.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the controller of models: %w", err)
+	}
+	if o.Runner != nil {
+		executor := &query.Executor{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Runner: o.Runner, Clock: o.Clock, Concurrency: o.MaxConcurrentQueries,
+		}
+		if err := executor.SetupWithManager(mgr); err != nil {
+			return fmt.Errorf("set up the controller of queries: %w", err)
+		}
+		return nil
 	}
 	expiry := &query.Expiry{Client: mgr.GetClient(), Due: o.Due, Clock: o.Clock}
 	if err := mgr.Add(expiry); err != nil {

@@ -134,7 +134,7 @@ func (s *session) interrupted(ctx context.Context, e *entry, now *stored, r *run
 	if err := r.end(ctx, runReleased, execution.Outcome{Message: "The worker stopped"}); err != nil {
 		return err
 	}
-	_, err := s.write(ctx, e, now, func(q *arkv1alpha1.Query) { markWaiting(q, s.now()) })
+	_, err := s.write(ctx, e, now, func(q *arkv1alpha1.Query) { execution.MarkWaiting(q, s.now()) })
 	return err
 }
 

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 
 	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
@@ -49,7 +46,7 @@ func (w *Workers) requeue(ctx context.Context, row db.ReturnExpiredLeasesRow) er
 	if err == nil {
 		_, err = w.write(ctx, e, now, func(q *arkv1alpha1.Query) {
 			if p := q.Status.Phase; p == arkv1alpha1.QueryRunning || p == arkv1alpha1.QueryInputRequired {
-				markWaiting(q, w.now())
+				execution.MarkWaiting(q, w.now())
 			}
 		})
 	}
@@ -57,19 +54,4 @@ func (w *Workers) requeue(ctx context.Context, row db.ReturnExpiredLeasesRow) er
 		return nil
 	}
 	return err
-}
-
-// markWaiting makes the status that of a Query which nobody executes. One that was
-// held while it ran is held from now on.
-func markWaiting(q *arkv1alpha1.Query, now time.Time) {
-	execution.MarkQueued(q, now)
-	if q.Annotations[arkv1alpha1.AnnotationHold] != "true" {
-		return
-	}
-	q.Status.Phase = arkv1alpha1.QueryPending
-	meta.SetStatusCondition(&q.Status.Conditions, metav1.Condition{
-		Type: arkv1alpha1.ConditionCompleted, Status: metav1.ConditionFalse, Reason: arkv1alpha1.ReasonQueryNotStarted,
-		Message:            "The Query is held by the annotation " + arkv1alpha1.AnnotationHold,
-		ObservedGeneration: q.Generation, LastTransitionTime: metav1.NewTime(now),
-	})
 }

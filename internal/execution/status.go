@@ -17,6 +17,16 @@ func MarkQueued(q *arkv1alpha1.Query, now time.Time) {
 	completed(q, metav1.ConditionFalse, arkv1alpha1.ReasonQueryQueued, "The Query waits for a worker", now)
 }
 
+// MarkWaiting makes the status that of a Query which nobody executes: it waits for
+// a worker, or is held.
+func MarkWaiting(q *arkv1alpha1.Query, now time.Time) {
+	MarkQueued(q, now)
+	if q.Held() {
+		q.Status.Phase = arkv1alpha1.QueryPending
+		completed(q, metav1.ConditionFalse, arkv1alpha1.ReasonQueryNotStarted, "The Query is held by the annotation "+arkv1alpha1.AnnotationHold, now)
+	}
+}
+
 // MarkRunning makes the status that of a Query which is being executed.
 func MarkRunning(q *arkv1alpha1.Query, now time.Time) {
 	q.Status.Phase = arkv1alpha1.QueryRunning

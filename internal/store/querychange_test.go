@@ -56,7 +56,7 @@ func leaseOne(t testing.TB, pool *pgxpool.Pool) *Lease {
 func TestQueryAndQueueCommitTogether(t *testing.T) {
 	t.Parallel()
 	s, pool := fresh(t)
-	held := aQuery(annotated(AnnotationHold, "true"))
+	held := aQuery(annotated(arkv1alpha1.AnnotationHold, "true"))
 	running, done := aQuery(phase(arkv1alpha1.QueryRunning)), aQuery(phase(arkv1alpha1.QueryDone))
 	steps := []struct {
 		key          string
@@ -111,7 +111,7 @@ func TestStrayEntryIsReplaced(t *testing.T) {
 	o.enqueue("ns", 1) // ns/1, uid 1
 	o.check(o.q.CancelQueued(within(t), pool, []string{"ns/1"}))
 	stray := leaseOne(t, pool)
-	mustWriteQuery(t, s, "ns/1", 0, nil, aQuery(annotated(AnnotationPriority, "3"), timeout("1m")))
+	mustWriteQuery(t, s, "ns/1", 0, nil, aQuery(annotated(arkv1alpha1.AnnotationPriority, "3"), timeout("1m")))
 	const entry = `SELECT concat_ws(' ', uid, rank, state, cancel, attempt, worker IS NULL, wait_ms, wait_until - enqueued_at, id > $1) FROM ark.queue`
 	if got, want := query[string](t, pool, entry, stray.ID), "uid-q -3 queued f 0 t 60000 00:01:00 t"; got != want {
 		t.Errorf("the entry is %s, want %s", got, want)

@@ -1,21 +1,9 @@
 package store
 
 import (
-	"strconv"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
-)
-
-// Annotations of a Query that the queue obeys.
-const (
-	// AnnotationHold "true" keeps a Query out of the queue until it is removed.
-	AnnotationHold = "ark.mckinsey.com/hold"
-	// AnnotationPriority is a number from -10 to 10: higher goes first.
-	AnnotationPriority = "ark.mckinsey.com/priority"
 )
 
 // Defaults of a Query's spec, where it says nothing.
@@ -23,8 +11,6 @@ const (
 	DefaultQueryTimeout = 5 * time.Minute
 	DefaultQueryTTL     = 720 * time.Hour
 )
-
-const highestPriority = 10
 
 // QueryChangeOf returns what the write that turns old into updated does beside the
 // object; nil stands for a Query that does not exist. It is a pure function, so
@@ -48,11 +34,11 @@ func effectOf(old, updated *arkv1alpha1.Query) Effect {
 	switch {
 	case is && !was:
 		effect.Enqueue = entryOf(updated)
-		effect.Cancel = ending(updated)
+		effect.Cancel = updated.Ending()
 	case was && !is:
 		effect.Remove = true
 	case was && is:
-		effect.Cancel = ending(updated) && !ending(old)
+		effect.Cancel = updated.Ending() && !old.Ending()
 		if entry := entryOf(updated); *entry != *entryOf(old) {
 			effect.Reschedule = entry
 		}
@@ -63,36 +49,21 @@ func effectOf(old, updated *arkv1alpha1.Query) Effect {
 // queued tells whether a Query has an entry in the queue: from its creation to
 // its end, unless it is held before it runs.
 func queued(q *arkv1alpha1.Query) bool {
-	return q != nil && !q.Status.Phase.IsTerminal() && !(held(q) && !begun(q))
+	return q != nil && !q.Status.Phase.IsTerminal() && !(q.Held() && !begun(q))
 }
-
-func held(q *arkv1alpha1.Query) bool { return q.Annotations[AnnotationHold] == "true" }
 
 // begun tells whether a worker executes the Query: a hold comes too late then.
 func begun(q *arkv1alpha1.Query) bool {
 	return q.Status.Phase == arkv1alpha1.QueryRunning || q.Status.Phase == arkv1alpha1.QueryInputRequired
 }
 
-// ending tells whether the Query is to be cut off: it was cancelled, or deleted
-// while a finalizer keeps it.
-func ending(q *arkv1alpha1.Query) bool { return q.Spec.Cancel || q.DeletionTimestamp != nil }
-
 func entryOf(q *arkv1alpha1.Query) *QueueEntry {
 	return &QueueEntry{
 		UID:       string(q.UID),
 		Namespace: q.Namespace,
-		Rank:      -priority(q),
+		Rank:      -int16(q.Priority()),
 		Wait:      q.Spec.Timeout.OrDefault(DefaultQueryTimeout),
 	}
-}
-
-// priority reads the annotation; what is no number is no priority.
-func priority(q *arkv1alpha1.Query) int16 {
-	n, err := strconv.Atoi(q.Annotations[AnnotationPriority])
-	if err != nil {
-		return 0
-	}
-	return int16(max(-highestPriority, min(highestPriority, n)))
 }
 
 func rowOf(q *arkv1alpha1.Query, now time.Time) *QueryRow {
@@ -123,12 +94,10 @@ func rowOf(q *arkv1alpha1.Query, now time.Time) *QueryRow {
 	return row
 }
 
-// completedAt is when the condition Completed became true; a Query that ended
-// without saying so ends now.
+// completedAt is when the Query ended; one that ended without saying so ends now.
 func completedAt(q *arkv1alpha1.Query, now time.Time) time.Time {
-	c := meta.FindStatusCondition(q.Status.Conditions, arkv1alpha1.ConditionCompleted)
-	if c == nil || c.Status != metav1.ConditionTrue || c.LastTransitionTime.IsZero() {
-		return now
+	if at, ok := q.CompletedAt(); ok {
+		return at
 	}
-	return c.LastTransitionTime.Time
+	return now
 }

@@ -50,9 +50,9 @@ func completed(at time.Time) queryChange {
 
 func TestEffectOfAWrite(t *testing.T) {
 	t.Parallel()
-	held := annotated(AnnotationHold, "true")
+	held := annotated(arkv1alpha1.AnnotationHold, "true")
 	none, enqueue, remove, cancel, reschedule := "", "enqueue", "remove", "cancel", "reschedule"
-	urgent := annotated(AnnotationPriority, "5")
+	urgent := annotated(arkv1alpha1.AnnotationPriority, "5")
 	tests := map[string]struct {
 		old, updated *arkv1alpha1.Query
 		want         string
@@ -60,7 +60,7 @@ func TestEffectOfAWrite(t *testing.T) {
 		"created":                               {nil, aQuery(), enqueue},
 		"created queued":                        {nil, aQuery(phase(arkv1alpha1.QueryQueued)), enqueue},
 		"created held":                          {nil, aQuery(held), none},
-		"created with another hold":             {nil, aQuery(annotated(AnnotationHold, "false")), enqueue},
+		"created with another hold":             {nil, aQuery(annotated(arkv1alpha1.AnnotationHold, "false")), enqueue},
 		"created cancelled":                     {nil, aQuery(cancelled), enqueue + cancel},
 		"created finished":                      {nil, aQuery(phase(arkv1alpha1.QueryDone)), none},
 		"labelled":                              {aQuery(), aQuery(annotated("a", "b")), none},
@@ -75,7 +75,7 @@ func TestEffectOfAWrite(t *testing.T) {
 		"cancelled again":                       {aQuery(cancelled), aQuery(cancelled, annotated("a", "b")), none},
 		"cancelled after its end":               {aQuery(phase(arkv1alpha1.QueryDone)), aQuery(phase(arkv1alpha1.QueryDone), cancelled), none},
 		"priority edited":                       {aQuery(), aQuery(urgent), reschedule},
-		"priority edited to the same":           {aQuery(urgent), aQuery(annotated(AnnotationPriority, "+5")), none},
+		"priority edited to the same":           {aQuery(urgent), aQuery(annotated(arkv1alpha1.AnnotationPriority, "+5")), none},
 		"timeout edited":                        {aQuery(), aQuery(timeout("1m")), reschedule},
 		"timeout written out":                   {aQuery(), aQuery(timeout("300s")), none},
 		"timeout edited while it runs":          {aQuery(phase(arkv1alpha1.QueryRunning)), aQuery(phase(arkv1alpha1.QueryRunning), timeout("1m")), reschedule},
@@ -131,12 +131,12 @@ func TestQueueEntry(t *testing.T) {
 		"plain":        {aQuery(), QueueEntry{Wait: DefaultQueryTimeout}},
 		"timeout":      {aQuery(timeout("90s")), QueueEntry{Wait: 90 * time.Second}},
 		"no duration":  {aQuery(timeout("soon")), QueueEntry{Wait: DefaultQueryTimeout}},
-		"urgent":       {aQuery(annotated(AnnotationPriority, "7")), QueueEntry{Rank: -7, Wait: DefaultQueryTimeout}},
-		"not urgent":   {aQuery(annotated(AnnotationPriority, "-3")), QueueEntry{Rank: 3, Wait: DefaultQueryTimeout}},
-		"most urgent":  {aQuery(annotated(AnnotationPriority, "99999999999")), QueueEntry{Rank: -10, Wait: DefaultQueryTimeout}},
-		"very urgent":  {aQuery(annotated(AnnotationPriority, "4000")), QueueEntry{Rank: -10, Wait: DefaultQueryTimeout}},
-		"least urgent": {aQuery(annotated(AnnotationPriority, "-4000")), QueueEntry{Rank: 10, Wait: DefaultQueryTimeout}},
-		"not a number": {aQuery(annotated(AnnotationPriority, "high")), QueueEntry{Wait: DefaultQueryTimeout}},
+		"urgent":       {aQuery(annotated(arkv1alpha1.AnnotationPriority, "7")), QueueEntry{Rank: -7, Wait: DefaultQueryTimeout}},
+		"not urgent":   {aQuery(annotated(arkv1alpha1.AnnotationPriority, "-3")), QueueEntry{Rank: 3, Wait: DefaultQueryTimeout}},
+		"most urgent":  {aQuery(annotated(arkv1alpha1.AnnotationPriority, "99999999999")), QueueEntry{Rank: -10, Wait: DefaultQueryTimeout}},
+		"very urgent":  {aQuery(annotated(arkv1alpha1.AnnotationPriority, "4000")), QueueEntry{Rank: -10, Wait: DefaultQueryTimeout}},
+		"least urgent": {aQuery(annotated(arkv1alpha1.AnnotationPriority, "-4000")), QueueEntry{Rank: 10, Wait: DefaultQueryTimeout}},
+		"not a number": {aQuery(annotated(arkv1alpha1.AnnotationPriority, "high")), QueueEntry{Wait: DefaultQueryTimeout}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/gen/db"
 )
 
@@ -182,7 +183,7 @@ func TestReschedule(t *testing.T) {
 	}
 
 	// Through a write, and not while it is executed.
-	q, urgent := aQuery(), aQuery(annotated(AnnotationPriority, "5"), timeout("1m"))
+	q, urgent := aQuery(), aQuery(annotated(arkv1alpha1.AnnotationPriority, "5"), timeout("1m"))
 	rv := mustWriteQuery(t, s, "ns/q", 0, nil, q)
 	rv = mustWriteQuery(t, s, "ns/q", rv, q, urgent)
 	const place = `SELECT rank || ' ' || wait_ms FROM ark.queue WHERE key = 'ns/q'`

@@ -21,18 +21,24 @@ type installation struct {
 func install(t *testing.T, c *cluster) *installation {
 	t.Helper()
 	i := &installation{cluster: c, database: pgtest.URL(t), certFile: c.file("ark.crt"), keyFile: c.file("ark.key")}
-	rights, err := filepath.Glob("../../chart/files/rbac/*.yaml")
-	if err != nil || len(rights) == 0 {
-		t.Fatalf("find the manifests of rights: %v", err)
-	}
-	for _, file := range rights {
-		c.Run(t, "", "apply", "-f", file)
-	}
+	c.grant(t, "../../chart/files/rbac")
 	for _, module := range []string{"core", "server", "controllers", "workers"} {
 		c.account(t, "ark-"+module)
 	}
 	i.issue(t)
 	return i
+}
+
+// grant applies the manifests of a folder, not those below it.
+func (c *cluster) grant(t testing.TB, folder string) {
+	t.Helper()
+	rights, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	if err != nil || len(rights) == 0 {
+		t.Fatalf("find the manifests of rights in %s: %v", folder, err)
+	}
+	for _, file := range rights {
+		c.Run(t, "", "apply", "-f", file)
+	}
 }
 
 // issue makes a new certificate for the servers.
@@ -46,7 +52,7 @@ func (i *installation) issue(t testing.TB) {
 func (i *installation) module(t testing.TB, name string, extra ...string) *process {
 	t.Helper()
 	args := append([]string{name, "--kubeconfig", i.file("ark-" + name + ".kubeconfig"), "--database-url", i.database,
-		"--namespace", namespace, "--allow-loopback"}, extra...)
+		"--storage-backend=postgresql", "--namespace", namespace, "--allow-loopback"}, extra...)
 	return i.start(t, "ark-"+name, programs.ark, args...)
 }
 

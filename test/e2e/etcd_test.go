@@ -1,0 +1,24 @@
+package e2e_test
+
+import (
+	"testing"
+
+	"mckinsey.com/ark/test/kubectl"
+)
+
+// TestEtcd stores Ark's kinds as custom resources of the cluster: no database, and
+// the leader executes queries.
+func TestEtcd(t *testing.T) {
+	c := startCluster(t)
+	c.Run(t, "", "apply", "--server-side", "-f", "../../gen/crd")
+	c.Run(t, "", "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+	c.grant(t, "../../chart/files/rbac")
+	c.grant(t, "../../chart/files/rbac/etcd")
+	p := c.start(t, "ark-controllers", programs.ark, "controllers", "--kubeconfig", c.account(t, "ark-controllers"),
+		"--namespace", namespace, "--allow-loopback")
+	t.Cleanup(func() {
+		p.alive(t)
+		kubectl.NotContain(t, p.log.String(), "forbidden", "Forbidden")
+	})
+	kubectl.Script(t, c.Client)
+}
