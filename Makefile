@@ -4,8 +4,8 @@ SHELL := /usr/bin/env bash -o pipefail
 TOOL := go tool -modfile=go.tools.mod
 REPORT := bin/report
 ARGS ?=
-# Our packages, without what is generated.
-PACKAGES = $$(go list ./... | grep -v /gen/)
+# Our packages, without what is generated, and without what needs a whole cluster.
+PACKAGES = $$(go list ./... | grep -v -e /gen/ -e /test/e2e)
 # What is tested again under the race detector.
 RACE_PACKAGES = $$(go list ./... | grep -v -e /gen/ -e /test/)
 # Every shell script, with or without a suffix.
@@ -34,6 +34,11 @@ generate: ## Generate gen/ from sql/ and api/, and the first migration from sql/
 test: $(REPORT) ## Run all tests, conformance included
 	@echo "testing all packages (the first time compiles for some minutes)"
 	@go test -json -timeout 20m $(PACKAGES) | $(REPORT)
+
+.PHONY: e2e
+e2e: $(REPORT) ## Run Ark beside a real Kubernetes control plane, used as people do
+	@echo "testing beside a real control plane (the first time builds one for some minutes)"
+	@go test -json -count 1 -timeout 30m ./test/e2e/... | $(REPORT)
 
 .PHONY: conformance
 conformance: $(REPORT) ## Run Kubernetes' own storage suite, directly and through the Cacher
