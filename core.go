@@ -32,8 +32,8 @@ const (
 
 // backendModules are the modules of each backend.
 var backendModules = map[string][]string{
-	backendEtcd:       {moduleControllers},
-	backendPostgreSQL: {moduleServer, moduleControllers, moduleWorkers},
+	backendEtcd:       {moduleMetrics, moduleControllers},
+	backendPostgreSQL: {moduleMetrics, moduleServer, moduleControllers, moduleWorkers},
 }
 
 // coreOptions are the flags of a process in a cluster.
@@ -45,6 +45,8 @@ type coreOptions struct {
 	Namespace     string
 	Identity      string
 	AllowLoopback bool
+	Metrics       string
+	MetricsCerts  string
 	Aggregated    *server.Aggregated
 	moduleOptions
 }
@@ -76,7 +78,7 @@ leader executes queries too.`+general),
 // newCoreCommand makes the command of a module, or of all that a backend has.
 func newCoreCommand(name, backend, short, long string) *cobra.Command {
 	o := &coreOptions{
-		Backend: backend, WatchGrace: server.DefaultWatchGracePeriod, LeaderElect: true,
+		Backend: backend, WatchGrace: server.DefaultWatchGracePeriod, LeaderElect: true, Metrics: ":8443",
 		Namespace: os.Getenv("POD_NAMESPACE"), Identity: os.Getenv("POD_NAME"),
 		Aggregated: server.NewAggregated(), moduleOptions: newModuleOptions(),
 	}
@@ -95,9 +97,9 @@ func newCoreCommand(name, backend, short, long string) *cobra.Command {
 		}
 	}
 	if name == "core" {
-		cmd.Flags().StringSliceVar(&o.Modules, "modules", nil, "what to run: server, controllers, workers (default all that the backend has)")
+		cmd.Flags().StringSliceVar(&o.Modules, "modules", nil, "what to run: metrics, server, controllers, workers (default all that the backend has)")
 	} else {
-		o.Modules = []string{name}
+		o.Modules = []string{moduleMetrics, name}
 	}
 	o.addFlags(cmd.Flags())
 	return cmd
@@ -111,6 +113,8 @@ func (o *coreOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.Namespace, "namespace", o.Namespace, "namespace of the Lease (default $POD_NAMESPACE, else that of the Pod, else ark-system)")
 	f.StringVar(&o.Identity, "identity", o.Identity, "name of this process, as leader and as worker; no two may have the same (default $POD_NAME, else host and process id)")
 	f.BoolVar(&o.AllowLoopback, "allow-loopback", o.AllowLoopback, "let models and tools be at addresses of this very machine, such as 127.0.0.1: for tests and sidecars")
+	f.StringVar(&o.Metrics, "metrics-bind-address", o.Metrics, "where the metrics module serves /metrics over HTTPS, to whom the cluster lets get that path; 0 turns it off")
+	f.StringVar(&o.MetricsCerts, "metrics-cert-dir", o.MetricsCerts, "folder of the metrics module's tls.crt and tls.key, read again when they change (default a certificate that it makes for itself)")
 	f.IntVar(&o.MaxQueries, "max-concurrent-queries", o.MaxQueries, "how many queries the leader executes at once, with --storage-backend=etcd")
 	o.moduleOptions.addFlags(f)
 	o.Aggregated.AddFlags(f)
@@ -173,6 +177,11 @@ func runCore(ctx context.Context, o *coreOptions) (err error) {
 	if o.LeaderElect {
 		e.election = &election{Namespace: o.Namespace, Identity: o.Identity}
 	}
+	if o.has(moduleMetrics) {
+		if err := e.startMetrics(o.Metrics, o.MetricsCerts); err != nil {
+			return err
+		}
+	}
 	ready := func(context.Context) error { return nil }
 	if o.Backend == backendPostgreSQL {
 		if ready, err = o.openDatabase(ctx, e); err != nil {
@@ -210,7 +219,10 @@ func (o *coreOptions) openDatabase(ctx context.Context, e *environment) (ready f
 	}
 	e.database = o.DatabaseURL
 	var pool *pgxpool.Pool
-	if e.objects, pool, err = openStore(ctx, e.parts, o.DatabaseURL, o.Modules[0]); err != nil {
+	if e.objects, pool, err = openStore(ctx, e.parts, o.DatabaseURL, o.mainModule()); err != nil {
+		return nil, err
+	}
+	if err := e.collectQueue(pool); err != nil {
 		return nil, err
 	}
 	gate := newGate(pool, uid)
@@ -219,6 +231,16 @@ func (o *coreOptions) openDatabase(ctx context.Context, e *environment) (ready f
 		err = o.serve(e.parts, e.objects, gate)
 	}
 	return gate.pass, err
+}
+
+// mainModule gives its name to the connections that the objects are read by.
+func (o *coreOptions) mainModule() string {
+	for _, m := range []string{moduleServer, moduleWorkers, moduleControllers} {
+		if o.has(m) {
+			return m
+		}
+	}
+	return moduleMetrics
 }
 
 func (o *coreOptions) serve(parts *layers, objects *store.Store, g *gate) error {

@@ -32,11 +32,12 @@ const (
 	moduleServer      = "server"
 	moduleControllers = "controllers"
 	moduleWorkers     = "workers"
+	moduleMetrics     = "metrics"
 )
 
 // allModules are the modules by name, and the names that Ark had for them before.
 var (
-	allModules    = []string{moduleServer, moduleControllers, moduleWorkers}
+	allModules    = []string{moduleMetrics, moduleServer, moduleControllers, moduleWorkers}
 	moduleAliases = map[string]string{"apiserver": moduleServer, "controller": moduleControllers, "query-workers": moduleWorkers}
 )
 
@@ -190,7 +191,7 @@ func (e *environment) eventRecorder() (record.EventRecorder, error) {
 
 // startPool opens connections under a module's name, closed when it has stopped.
 func startPool(ctx context.Context, parts *layers, url, module string, conns int32) (*pgxpool.Pool, error) {
-	pool, err := pg.NewPool(ctx, url, pg.Options{ApplicationName: module, MaxConns: conns})
+	pool, err := pg.NewPool(ctx, url, pg.Options{ApplicationName: module, MaxConns: conns, Tracer: databaseMetrics.Tracer(module)})
 	if err != nil {
 		return nil, fmt.Errorf("open connections of the %s: %w", module, err)
 	}

@@ -89,7 +89,7 @@ func (e *environment) newRunner(reads client.Client, live client.Reader) (*execu
 	return execution.New(execution.Options{
 		Reader: reads, APIReader: live, ReaderFor: readerFor(e.api, reads),
 		AllowCrossNamespace: e.options.AllowCross, HTTP: egress.NewClients(e.parts.ctx, e.egress),
-		Events: events, AllEvents: e.options.AllEvents,
+		Events: events, AllEvents: e.options.AllEvents, Metrics: executionMetrics,
 	}), nil
 }
 

@@ -57,6 +57,8 @@ type Options struct {
 	MaxModelRetries *int
 	// Clock tells the time of turns and durations; nil means the real one.
 	Clock clock.PassiveClock
+	// Metrics counts executions; nil: nobody does.
+	Metrics *Metrics
 	// Events is told about start, end and warnings; nil means nobody is.
 	Events Events
 	// AllEvents tells of each agent, model call and tool call too, at its start and
@@ -73,6 +75,7 @@ type Runner struct {
 	maxTurns       int
 	modelRetries   *int
 	clock          clock.PassiveClock
+	metrics        *Metrics
 	events         Events
 	allEvents      bool
 }
@@ -81,7 +84,7 @@ type Runner struct {
 func New(o Options) *Runner {
 	r := &Runner{
 		reader: &steadyReader{o.Reader, o.APIReader, readBackoff}, readerFor: o.ReaderFor, crossNamespace: o.AllowCrossNamespace,
-		http: o.HTTP, maxTurns: o.MaxTurns, modelRetries: o.MaxModelRetries, clock: o.Clock, events: o.Events, allEvents: o.AllEvents,
+		http: o.HTTP, maxTurns: o.MaxTurns, modelRetries: o.MaxModelRetries, clock: o.Clock, metrics: o.Metrics, events: o.Events, allEvents: o.AllEvents,
 	}
 	if r.http == nil {
 		r.http = egress.NewClients(context.Background(), egress.Policy{})
@@ -111,6 +114,7 @@ func (r *Runner) Run(ctx context.Context, q *arkv1alpha1.Query, rec Recorder) Ou
 	ctx = klog.NewContext(ctx, logger)
 
 	x := newRun(r, q, rec)
+	r.metrics.begin()
 	x.event(corev1.EventTypeNormal, "QueryExecutionStart", "Execution has begun")
 	var result answer
 	err := guard(ctx, func() (err error) {
@@ -119,6 +123,7 @@ func (r *Runner) Run(ctx context.Context, q *arkv1alpha1.Query, rec Recorder) Ou
 	})
 	outcome := x.outcome(ctx, result, err, timeout)
 	outcome.Duration = r.clock.Since(started)
+	r.metrics.end(outcome)
 	x.announce(outcome)
 	logger.V(2).Info("Query executed", "phase", outcome.Phase, "reason", outcome.Reason, "duration", outcome.Duration, "interrupted", outcome.Interrupted)
 	return outcome

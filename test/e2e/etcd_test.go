@@ -15,7 +15,7 @@ func TestEtcd(t *testing.T) {
 	c.grant(t, "../../chart/files/rbac")
 	c.grant(t, "../../chart/files/rbac/etcd")
 	p := c.start(t, "ark-controllers", programs.ark, "controllers", "--kubeconfig", c.account(t, "ark-controllers"),
-		"--namespace", namespace, "--allow-loopback")
+		"--namespace", namespace, "--allow-loopback", "--metrics-bind-address=127.0.0.1:0")
 	t.Cleanup(func() {
 		p.alive(t)
 		kubectl.NotContain(t, p.log.String(), "forbidden", "Forbidden")
