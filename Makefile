@@ -40,6 +40,10 @@ e2e: $(REPORT) ## Run Ark beside a real Kubernetes control plane, used as people
 	@echo "testing beside a real control plane (the first time builds one for some minutes)"
 	@go test -json -count 1 -timeout 30m ./test/e2e/... | $(REPORT)
 
+.PHONY: transcript
+transcript: ## Write docs/e2e.md anew, from a run of the end-to-end tests
+	@go test -count 1 -timeout 15m -run 'TestAggregated/story' ./test/e2e -transcript
+
 .PHONY: conformance
 conformance: $(REPORT) ## Run Kubernetes' own storage suite, directly and through the Cacher
 	@go test -json -count 1 -timeout 15m -run '^TestConformance(Direct|Cached)$$' ./server/storage/... | $(REPORT) -depth 1

@@ -26,7 +26,7 @@ func TestAggregated(t *testing.T) {
 		name string
 		run  func(t *testing.T, i *installation, port int)
 	}{
-		{"canI", testCanI}, {"prune", testPrune}, {"roles", testRoles}, {"forgedHeader", testForgedHeader},
+		{"story", testStory}, {"canI", testCanI}, {"prune", testPrune}, {"roles", testRoles}, {"forgedHeader", testForgedHeader},
 		{"impersonation", testImpersonation}, {"policy", testPolicy}, {"garbage", testGarbage},
 		{"namespaceDeletion", testNamespaceDeletion}, {"certificates", testCertificates},
 	}
