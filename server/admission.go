@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apiserver/pkg/admission"
@@ -16,8 +15,7 @@ import (
 // finished Query is kept, and whether its target is there.
 type queryAdmission struct {
 	*admission.Handler
-	registries      registries
-	skipTargetCheck bool
+	queries arkadmission.Queries
 }
 
 var (
@@ -27,20 +25,19 @@ var (
 
 func newQueryAdmission(r registries, skipTargetCheck bool) *queryAdmission {
 	return &queryAdmission{
-		Handler:         admission.NewHandler(admission.Create, admission.Update),
-		registries:      r,
-		skipTargetCheck: skipTargetCheck,
+		Handler: admission.NewHandler(admission.Create, admission.Update),
+		queries: arkadmission.Queries{Exists: r.Exists, ArkConfig: r.ArkConfig, SkipTargetCheck: skipTargetCheck},
 	}
 }
 
-// query returns the Query that is written, nil if it is something else, its
-// status, or about to be gone.
+// query returns the Query that is written, nil if it is something else or its
+// status.
 func query(a admission.Attributes) *v1alpha1.Query {
 	if a.GetResource().GroupResource() != v1alpha1.Resource("queries") || a.GetSubresource() != "" {
 		return nil
 	}
 	q, ok := a.GetObject().(*v1alpha1.Query)
-	if !ok || q.DeletionTimestamp != nil {
+	if !ok {
 		return nil
 	}
 	return q
@@ -49,58 +46,38 @@ func query(a admission.Attributes) *v1alpha1.Query {
 // Admit fills in the ttl.
 func (p *queryAdmission) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	q := query(a)
-	if q == nil || q.Spec.TTL != "" {
+	if q == nil {
 		return nil
 	}
-	config, err := p.arkConfig(ctx)
-	if err != nil {
-		return err
-	}
-	arkadmission.SetQueryTTL(q, config)
-	return nil
+	return unknown(p.queries.Default(ctx, q))
 }
 
-// arkConfig reads the one ArkConfig; nil: there is none. The watch cache's answer
-// will do: most Queries are created without one, and should not pay for a read.
-func (p *queryAdmission) arkConfig(ctx context.Context) (*v1alpha1.ArkConfig, error) {
-	resource := v1alpha1.Resource("arkconfigs")
-	obj, err := p.registries.Get(ctx, resource, "", v1alpha1.DefaultName, false)
-	if err != nil && !apierrors.IsNotFound(err) {
-		obj, err = p.registries.Get(ctx, resource, "", v1alpha1.DefaultName, true)
-	}
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	config, ok := obj.(*v1alpha1.ArkConfig)
-	if !ok {
-		return nil, apierrors.NewInternalError(fmt.Errorf("read the ArkConfig: found %T", obj))
-	}
-	return config, nil
-}
-
-// Validate refuses a Query whose target is not there, when it is created or
-// given another target.
+// Validate refuses a Query whose target is not there.
 func (p *queryAdmission) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	q := query(a)
-	if q == nil || p.skipTargetCheck || q.Spec.Target == nil {
+	if q == nil {
 		return nil
 	}
-	if old, ok := a.GetOldObject().(*v1alpha1.Query); ok && old != nil && old.Spec.Target != nil && *old.Spec.Target == *q.Spec.Target {
-		return nil
-	}
-	errs, err := arkadmission.QueryTarget(ctx, p.registries.Exists, a.GetNamespace(), q)
+	old, _ := a.GetOldObject().(*v1alpha1.Query) // nil at creation
+	errs, err := p.queries.Validate(ctx, a.GetNamespace(), q, old)
 	if err != nil {
-		var status *apierrors.StatusError // keeps its code: a database that is away is no 500
-		if errors.As(err, &status) {
-			return status
-		}
-		return apierrors.NewInternalError(err)
+		return unknown(err)
 	}
 	if len(errs) > 0 {
 		return apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("Query").GroupKind(), q.Name, errs)
 	}
 	return nil
+}
+
+// unknown is the answer if something could not be found out. It keeps the code of
+// the reason: a database that is away is no 500.
+func unknown(err error) error {
+	var status *apierrors.StatusError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &status):
+		return status
+	}
+	return apierrors.NewInternalError(err)
 }

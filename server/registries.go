@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/strategy"
 )
 
@@ -47,4 +48,25 @@ func (r registries) Exists(ctx context.Context, resource schema.GroupResource, n
 		}
 	}
 	return false, nil
+}
+
+// ArkConfig reads the one ArkConfig; nil: there is none. The watch cache's answer
+// will do: most Queries are created without one, and should not pay for a read.
+func (r registries) ArkConfig(ctx context.Context) (*v1alpha1.ArkConfig, error) {
+	resource := v1alpha1.Resource("arkconfigs")
+	obj, err := r.Get(ctx, resource, "", v1alpha1.DefaultName, false)
+	if err != nil && !apierrors.IsNotFound(err) {
+		obj, err = r.Get(ctx, resource, "", v1alpha1.DefaultName, true)
+	}
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	config, ok := obj.(*v1alpha1.ArkConfig)
+	if !ok {
+		return nil, fmt.Errorf("found %T", obj)
+	}
+	return config, nil
 }

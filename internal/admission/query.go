@@ -19,6 +19,43 @@ const DefaultQueryTTL v1alpha1.Duration = "720h"
 // Exists tells whether there is an object of that resource, namespace and name.
 type Exists func(ctx context.Context, resource schema.GroupResource, namespace, name string) (bool, error)
 
+// ArkConfig reads the one ArkConfig; nil: there is none.
+type ArkConfig func(ctx context.Context) (*v1alpha1.ArkConfig, error)
+
+// Queries is what has to look around when a Query is written.
+type Queries struct {
+	Exists    Exists
+	ArkConfig ArkConfig
+	// SkipTargetCheck accepts Queries whose target is not there.
+	SkipTargetCheck bool
+}
+
+// Default fills in how long the Query is kept.
+func (c Queries) Default(ctx context.Context, q *v1alpha1.Query) error {
+	if q.Spec.TTL != "" || q.DeletionTimestamp != nil {
+		return nil
+	}
+	config, err := c.ArkConfig(ctx)
+	if err != nil {
+		return fmt.Errorf("read the ArkConfig: %w", err)
+	}
+	SetQueryTTL(q, config)
+	return nil
+}
+
+// Validate refuses a Query whose target is not there, when it is created (old is
+// nil) or given another target. The error is not about the Query: it could not be
+// found out.
+func (c Queries) Validate(ctx context.Context, namespace string, q, old *v1alpha1.Query) (field.ErrorList, error) {
+	if c.SkipTargetCheck || q.DeletionTimestamp != nil {
+		return nil, nil
+	}
+	if now := q.Spec.Target; now != nil && old != nil && old.Spec.Target != nil && *old.Spec.Target == *now {
+		return nil, nil
+	}
+	return QueryTarget(ctx, c.Exists, namespace, q)
+}
+
 // targets are the resources that a Query may ask.
 var targets = map[v1alpha1.TargetType]string{
 	v1alpha1.TargetAgent: "agents",

@@ -1,9 +1,6 @@
 package strategy
 
 import (
-	"context"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -14,17 +11,15 @@ import (
 func a2aTasks() Kind {
 	type T = *v1alpha1.A2ATask
 	return &kind[T]{
-		groupVersion: v1alpha1.GroupVersion,
-		resource:     "a2atasks",
-		singular:     "a2atask",
-		newObject:    func() T { return &v1alpha1.A2ATask{} },
-		newList:      func() runtime.Object { return &v1alpha1.A2ATaskList{} },
-		spec:         func(o T) any { return &o.Spec },
-		copySpec:     func(to, from T) { to.Spec = from.Spec },
-		copyStatus:   func(to, from T) { to.Status = from.Status },
-		born: func(_ context.Context, o T, _ metav1.Time) {
-			o.Status = v1alpha1.A2ATaskStatus{Phase: v1alpha1.A2ATaskPending}
-		},
+		groupVersion:   v1alpha1.GroupVersion,
+		resource:       "a2atasks",
+		singular:       "a2atask",
+		newObject:      func() T { return &v1alpha1.A2ATask{} },
+		newList:        func() runtime.Object { return &v1alpha1.A2ATaskList{} },
+		spec:           func(o T) any { return &o.Spec },
+		copySpec:       func(to, from T) { to.Spec = from.Spec },
+		copyStatus:     func(to, from T) { to.Status = from.Status },
+		born:           func(o T) { o.Status = v1alpha1.A2ATaskStatus{Phase: v1alpha1.A2ATaskPending} },
 		validate:       v1alpha1.ValidateA2ATask,
 		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateA2ATaskStatus(o) },
 		columns: []table.Column[T]{

@@ -4,7 +4,6 @@
 package strategy
 
 import (
-	"context"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,6 +42,8 @@ type Kind interface {
 	Resource() string
 	// Namespaced says whether its objects are in namespaces.
 	Namespaced() bool
+	// Rules are what it asks of its objects.
+	Rules() Rules
 	// Serve makes its storage.
 	Serve(getter generic.RESTOptionsGetter, o Options) (*Served, error)
 }
@@ -72,18 +73,21 @@ type kind[T table.Object] struct {
 	// copySpec and copyStatus take over a part of another object; nil: the kind
 	// has no status.
 	copySpec, copyStatus func(to, from T)
-	// born sets the first status and what else creation brings; may be nil.
-	born func(ctx context.Context, obj T, now metav1.Time)
+	// born sets the first status; nil: it is empty.
+	born func(obj T)
 	// prepare migrates deprecated fields and makes equal things look equal; old is
-	// nil at creation (a typed nil). May be nil.
-	prepare func(obj, old T, now metav1.Time)
+	// nil at creation (a typed nil). It leaves the status alone. May be nil.
+	prepare func(obj, old T)
+	// settle brings the status in step with what was written; may be nil.
+	settle func(obj T, now metav1.Time)
 	// validate checks the object, validateUpdate the change, validateStatus a change
 	// of the status; may be nil.
 	validate       func(T) field.ErrorList
 	validateUpdate func(obj, old T) field.ErrorList
 	validateStatus func(obj, old T) field.ErrorList
-	// warnings for whoever wrote the object; may be nil.
-	warnings func(T) []string
+	// warnings for whoever wrote the object, and forgotten for whoever creates it
+	// with a status, which it will not have; may be nil.
+	warnings, forgotten func(T) []string
 	// fields that selectors may ask for beside name and namespace; may be nil.
 	fields func(T) fields.Set
 	// ttl in seconds that storage keeps an object; nil: for ever.

@@ -1,7 +1,6 @@
 package strategy
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -20,7 +19,7 @@ func models() Kind {
 		spec:           func(o T) any { return &o.Spec },
 		copySpec:       func(to, from T) { to.Spec = from.Spec },
 		copyStatus:     func(to, from T) { to.Status = from.Status },
-		prepare:        func(o, _ T, _ metav1.Time) { v1alpha1.MigrateModel(o) },
+		prepare:        func(o, _ T) { v1alpha1.MigrateModel(o) },
 		validate:       v1alpha1.ValidateModel,
 		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
 		warnings:       func(o T) []string { return v1alpha1.MigrationWarnings(o) },

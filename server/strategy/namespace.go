@@ -1,11 +1,8 @@
 package strategy
 
 import (
-	"context"
-
 	corev1 "k8s.io/api/core/v1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -26,12 +23,10 @@ func namespaces() Kind {
 		newList:       func() runtime.Object { return &corev1.NamespaceList{} },
 		copySpec:      func(to, from T) { to.Spec = from.Spec },
 		copyStatus:    func(to, from T) { to.Status = from.Status },
-		born: func(_ context.Context, o T, _ metav1.Time) {
-			o.Status = corev1.NamespaceStatus{Phase: corev1.NamespaceActive}
-		},
-		prepare:  prepareNamespace,
-		validate: validateNamespace,
-		fields:   func(o T) fields.Set { return fields.Set{"status.phase": string(o.Status.Phase)} },
+		born:          func(o T) { o.Status = corev1.NamespaceStatus{Phase: corev1.NamespaceActive} },
+		prepare:       prepareNamespace,
+		validate:      validateNamespace,
+		fields:        func(o T) fields.Set { return fields.Set{"status.phase": string(o.Status.Phase)} },
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Status", "Active, or Terminating while it is being emptied", func(o T) string { return string(o.Status.Phase) }),
@@ -43,7 +38,7 @@ func namespaces() Kind {
 
 // prepareNamespace keeps the finalizer that holds a namespace until it is empty,
 // and the label that selectors know it by.
-func prepareNamespace(ns, old *corev1.Namespace, _ metav1.Time) {
+func prepareNamespace(ns, old *corev1.Namespace) {
 	ns.Spec.Finalizers = []corev1.FinalizerName{corev1.FinalizerKubernetes}
 	if old != nil {
 		ns.Spec.Finalizers = old.Spec.Finalizers

@@ -1,7 +1,6 @@
 package strategy
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -9,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apiserver/pkg/warning"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/internal/store"
@@ -28,11 +26,12 @@ func queries() Kind {
 		spec:           func(o T) any { return &o.Spec },
 		copySpec:       func(to, from T) { to.Spec = from.Spec },
 		copyStatus:     func(to, from T) { to.Status = *from.Status.DeepCopy() },
-		born:           queryBorn,
 		prepare:        prepareQuery,
+		settle:         settleQuery,
 		validate:       v1alpha1.ValidateQuery,
 		validateStatus: v1alpha1.ValidateQueryStatusUpdate,
 		warnings:       func(o T) []string { return v1alpha1.MigrationWarnings(o) },
+		forgotten:      forgottenOfQuery,
 		fields:         func(o T) fields.Set { return v1alpha1.SelectableFields(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),
@@ -46,23 +45,27 @@ func queries() Kind {
 	}
 }
 
-// queryBorn makes a Query one that has never been executed, whatever status its
-// manifest brought along.
-func queryBorn(ctx context.Context, q *v1alpha1.Query, _ metav1.Time) {
-	if phase := q.Status.Phase; phase.IsTerminal() {
-		warning.AddWarning(ctx, "", "status.phase: the manifest says "+string(phase)+", but this is a new Query: it will be executed anew")
+// forgottenOfQuery warns whoever restores a Query that has ended: created, it is
+// one that has never been executed.
+func forgottenOfQuery(q *v1alpha1.Query) []string {
+	if !q.Status.Phase.IsTerminal() {
+		return nil
 	}
-	q.Status = v1alpha1.QueryStatus{}
+	return []string{"status.phase: the manifest says " + string(q.Status.Phase) + ", but this is a new Query: it will be executed anew"}
 }
 
-// prepareQuery migrates the input, and keeps the phase of a Query that has not
-// begun in step with its hold: queued, or pending while it is held.
-func prepareQuery(q, _ *v1alpha1.Query, now metav1.Time) {
+// prepareQuery migrates the input, and removes the finalizer of former releases.
+func prepareQuery(q, _ *v1alpha1.Query) {
 	v1alpha1.MigrateQuery(q)
 	q.Spec.Input.Raw = canonical(q.Spec.Input.Raw)
 	if i := slices.Index(q.Finalizers, v1alpha1.Finalizer); i >= 0 {
 		q.Finalizers = slices.Delete(slices.Clone(q.Finalizers), i, i+1)
 	}
+}
+
+// settleQuery keeps the phase of a Query that has not begun in step with its hold:
+// queued, or pending while it is held.
+func settleQuery(q *v1alpha1.Query, now metav1.Time) {
 	switch q.Status.Phase {
 	case "", v1alpha1.QueryPending, v1alpha1.QueryQueued:
 	default:

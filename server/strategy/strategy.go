@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage/names"
+	"k8s.io/apiserver/pkg/warning"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"mckinsey.com/ark/server/table"
@@ -19,11 +20,12 @@ type strategy[T table.Object] struct {
 	runtime.ObjectTyper
 	names.NameGenerator
 	kind    *kind[T]
+	rules   Rules
 	options Options
 }
 
 func (k *kind[T]) strategy(o Options) strategy[T] {
-	return strategy[T]{ObjectTyper: o.Typer, NameGenerator: names.SimpleNameGenerator, kind: k, options: o}
+	return strategy[T]{ObjectTyper: o.Typer, NameGenerator: names.SimpleNameGenerator, kind: k, rules: k.Rules(), options: o}
 }
 
 func (s strategy[T]) now() metav1.Time { return metav1.NewTime(s.options.Clock.Now()) }
@@ -40,14 +42,18 @@ func (s strategy[T]) AllowUnconditionalUpdate(context.Context) bool { return s.k
 // PrepareForCreate drops the status that the manifest may have brought along.
 func (s strategy[T]) PrepareForCreate(ctx context.Context, o runtime.Object) {
 	obj := o.(T)
-	if s.kind.born != nil {
-		s.kind.born(ctx, obj, s.now())
-	} else if s.kind.copyStatus != nil {
+	for _, text := range s.rules.Forgotten(obj) {
+		warning.AddWarning(ctx, "", text)
+	}
+	if s.kind.copyStatus != nil {
 		s.kind.copyStatus(obj, s.kind.newObject())
 	}
-	if s.kind.prepare != nil {
-		var none T
-		s.kind.prepare(obj, none, s.now())
+	if s.kind.born != nil {
+		s.kind.born(obj)
+	}
+	s.rules.Default(obj, nil)
+	if s.kind.settle != nil {
+		s.kind.settle(obj, s.now())
 	}
 	if s.kind.spec != nil {
 		obj.SetGeneration(1)
@@ -60,8 +66,9 @@ func (s strategy[T]) PrepareForUpdate(_ context.Context, o, oldObject runtime.Ob
 	if s.kind.copyStatus != nil {
 		s.kind.copyStatus(obj, old)
 	}
-	if s.kind.prepare != nil {
-		s.kind.prepare(obj, old, s.now())
+	s.rules.Default(obj, old)
+	if s.kind.settle != nil {
+		s.kind.settle(obj, s.now())
 	}
 	if s.kind.spec != nil && !apiequality.Semantic.DeepEqual(s.kind.spec(obj), s.kind.spec(old)) {
 		obj.SetGeneration(old.GetGeneration() + 1)
@@ -70,30 +77,17 @@ func (s strategy[T]) PrepareForUpdate(_ context.Context, o, oldObject runtime.Ob
 
 // Validate checks a new object.
 func (s strategy[T]) Validate(_ context.Context, o runtime.Object) field.ErrorList {
-	if s.kind.validate == nil {
-		return nil
-	}
-	return s.kind.validate(o.(T))
+	return s.rules.Validate(o, nil)
 }
 
 // ValidateUpdate checks a changed object and the change.
 func (s strategy[T]) ValidateUpdate(_ context.Context, o, old runtime.Object) field.ErrorList {
-	var errs field.ErrorList
-	if s.kind.validate != nil {
-		errs = s.kind.validate(o.(T))
-	}
-	if s.kind.validateUpdate != nil {
-		errs = append(errs, s.kind.validateUpdate(o.(T), old.(T))...)
-	}
-	return errs
+	return s.rules.Validate(o, old)
 }
 
 // WarningsOnCreate returns what the author of the object should know.
 func (s strategy[T]) WarningsOnCreate(_ context.Context, o runtime.Object) []string {
-	if s.kind.warnings == nil {
-		return nil
-	}
-	return s.kind.warnings(o.(T))
+	return s.rules.Warnings(o)
 }
 
 // WarningsOnUpdate returns what the author of the change should know.

@@ -1,7 +1,6 @@
 package strategy
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -21,7 +20,7 @@ func tools() Kind {
 		spec:           func(o T) any { return &o.Spec },
 		copySpec:       func(to, from T) { to.Spec = from.Spec },
 		copyStatus:     func(to, from T) { to.Status = from.Status },
-		prepare:        func(o, _ T, _ metav1.Time) { canonicalExtension(o.Spec.InputSchema) },
+		prepare:        func(o, _ T) { canonicalExtension(o.Spec.InputSchema) },
 		validate:       v1alpha1.ValidateTool,
 		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
 		fields:         func(o T) fields.Set { return v1alpha1.SelectableFields(o) },
