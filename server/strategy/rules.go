@@ -18,6 +18,8 @@ type Rules interface {
 	Default(obj, old runtime.Object)
 	// Validate checks an object; old is nil at creation.
 	Validate(obj, old runtime.Object) field.ErrorList
+	// ValidateStatus checks a new status against the one before.
+	ValidateStatus(obj, old runtime.Object) field.ErrorList
 	// Warnings are what whoever wrote the object should know.
 	Warnings(obj runtime.Object) []string
 	// Forgotten are warnings for whoever creates an object, of what its manifest
@@ -50,6 +52,13 @@ func (r rules[T]) Validate(obj, old runtime.Object) field.ErrorList {
 		errs = append(errs, r.kind.validateUpdate(obj.(T), old.(T))...)
 	}
 	return errs
+}
+
+func (r rules[T]) ValidateStatus(obj, old runtime.Object) field.ErrorList {
+	if r.kind.validateStatus == nil {
+		return nil
+	}
+	return r.kind.validateStatus(obj.(T), old.(T))
 }
 
 func (r rules[T]) Warnings(obj runtime.Object) []string {

@@ -31,10 +31,7 @@ func (s statusStrategy[T]) PrepareForUpdate(_ context.Context, o, oldObject runt
 
 // ValidateUpdate checks the status and how it changes.
 func (s statusStrategy[T]) ValidateUpdate(_ context.Context, o, oldObject runtime.Object) field.ErrorList {
-	if s.kind.validateStatus == nil {
-		return nil
-	}
-	return s.kind.validateStatus(o.(T), oldObject.(T))
+	return s.rules.ValidateStatus(o, oldObject)
 }
 
 // WarningsOnUpdate is empty: who writes a status did not write the spec.

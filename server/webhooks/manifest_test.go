@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
+	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/strategy"
 	"mckinsey.com/ark/server/webhooks"
 )
@@ -50,6 +52,19 @@ func TestManifest(t *testing.T) {
 		MatchPolicy: v.MatchPolicy, SideEffects: v.SideEffects, TimeoutSeconds: v.TimeoutSeconds, AdmissionReviewVersions: v.AdmissionReviewVersions,
 	}); diff != "" {
 		t.Errorf("the mutating webhook (-is +as the validating):\n%s", diff)
+	}
+	// Of the status there is one rule: a Query that has ended is left alone.
+	s := validating.Webhooks[1]
+	if diff := cmp.Diff([]string{"v1alpha1/queries/status"}, resources(s.Rules)); diff != "" {
+		t.Errorf("status (-kinds +manifest):\n%s", diff)
+	}
+	for _, phase := range []v1alpha1.QueryPhase{
+		v1alpha1.QueryPending, v1alpha1.QueryProvisioning, v1alpha1.QueryQueued, v1alpha1.QueryRunning,
+		v1alpha1.QueryInputRequired, v1alpha1.QueryError, v1alpha1.QueryDone, v1alpha1.QueryCanceled,
+	} {
+		if asked := strings.Contains(s.MatchConditions[0].Expression, "'"+string(phase)+"'"); asked != phase.IsTerminal() {
+			t.Errorf("if a query is %s: asked: %t", phase, asked)
+		}
 	}
 	if got := ptr.Deref(v.ClientConfig.Service.Path, ""); got != webhooks.ValidatePath {
 		t.Errorf("the path is %s", got)

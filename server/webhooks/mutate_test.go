@@ -173,7 +173,7 @@ func TestUnknownKinds(t *testing.T) {
 	for name, req := range map[string]*admissionv1.AdmissionRequest{
 		"a later version": {Kind: metav1.GroupVersionKind{Group: v1alpha1.GroupName, Version: "v1", Kind: "Query"}, Object: raw},
 		"another group":   {Kind: metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Object: raw},
-		"a part":          {Kind: query, SubResource: "status", Object: raw},
+		"a part":          {Kind: query, SubResource: "scale", Object: raw},
 		"a deletion":      {Kind: query, OldObject: raw},
 	} {
 		for _, path := range []string{webhooks.MutatePath, webhooks.ValidatePath} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,6 +23,9 @@ import (
 	arkadmission "mckinsey.com/ark/internal/admission"
 	"mckinsey.com/ark/server/strategy"
 )
+
+// statusResource is the part of an object that controllers and workers write.
+const statusResource = "status"
 
 // reviewer answers admission reviews by the rules of each kind.
 type reviewer struct {
@@ -56,7 +60,7 @@ func newReviewer(o Options) (*reviewer, error) {
 // mutate does what a strategy's Prepare does, but for the status, and what admission
 // fills in.
 func (r *reviewer) mutate(ctx context.Context, req admission.Request) admission.Response {
-	rules, refused := r.rulesFor(req)
+	rules, refused := r.rulesFor(req, "")
 	if refused != nil {
 		return *refused
 	}
@@ -89,7 +93,7 @@ func (r *reviewer) mutate(ctx context.Context, req admission.Request) admission.
 
 // validate does what a strategy's Validate does, and then what admission looks up.
 func (r *reviewer) validate(ctx context.Context, req admission.Request) admission.Response {
-	rules, refused := r.rulesFor(req)
+	rules, refused := r.rulesFor(req, "", statusResource)
 	if refused != nil {
 		return *refused
 	}
@@ -98,6 +102,12 @@ func (r *reviewer) validate(ctx context.Context, req admission.Request) admissio
 		return unreadable(req, err)
 	}
 	old := r.old(rules, req)
+	if req.SubResource == statusResource {
+		if errs := validateStatus(rules, obj, old); len(errs) > 0 {
+			return invalid(req, obj, errs)
+		}
+		return admission.Allowed("")
+	}
 	errs := rules.Validate(obj, old)
 	if q, ok := obj.(*v1alpha1.Query); ok && len(errs) == 0 {
 		before, _ := old.(*v1alpha1.Query) // nil at creation
@@ -111,11 +121,20 @@ func (r *reviewer) validate(ctx context.Context, req admission.Request) admissio
 	return admission.Allowed("").WithWarnings(rules.Warnings(obj)...)
 }
 
-// rulesFor finds the rules of the kind that is asked about. Other kinds, and parts
-// of objects, are a mistake in the webhook configuration.
-func (r *reviewer) rulesFor(req admission.Request) (strategy.Rules, *admission.Response) {
+// validateStatus checks a changed status. One that was not readable is replaced by
+// any that is in itself as it should be.
+func validateStatus(rules strategy.Rules, obj, old runtime.Object) field.ErrorList {
+	if old == nil {
+		old = rules.New()
+	}
+	return rules.ValidateStatus(obj, old)
+}
+
+// rulesFor finds the rules of the kind that is asked about. Other kinds, and other
+// parts of objects, are a mistake in the webhook configuration.
+func (r *reviewer) rulesFor(req admission.Request, parts ...string) (strategy.Rules, *admission.Response) {
 	rules, ok := r.rules[schema.GroupVersionKind(req.Kind)]
-	if !ok || req.SubResource != "" || req.Object.Raw == nil {
+	if !ok || !slices.Contains(parts, req.SubResource) || req.Object.Raw == nil {
 		response := refusal(apierrors.NewBadRequest(fmt.Sprintf("Ark has no rules for %s of %s %s: the webhook configuration is another release's",
 			req.Operation, schema.GroupVersionKind(req.Kind), req.SubResource)).Status())
 		return nil, &response

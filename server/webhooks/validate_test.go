@@ -8,6 +8,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/webhooks"
@@ -149,5 +150,38 @@ func TestValidateUnreadable(t *testing.T) {
 	}
 	if answer := review(t, m, webhooks.ValidatePath, "Tool", "spec: {type: agent, agent: {name: weather}}", former); !answer.Allowed {
 		t.Errorf("refused to be repaired: %v", answer.Result)
+	}
+}
+
+// A Query that has ended stays as it ended, and its conditions are checked.
+func TestValidateStatus(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, webhooks.Options{Reader: newReader()})
+	const spec, running, done = "spec: {input: hi, " + target + "}\n", "status: {phase: running}", "status: {phase: done}"
+	for name, c := range map[string]struct {
+		old, sent string
+		causes    []string
+	}{
+		"it goes on":     {running, done, nil},
+		"it begins anew": {done, running, []string{"status.phase"}},
+		"it never was":   {done, "{}", []string{"status.phase"}},
+		"it stays":       {done, done + "\nmetadata: {labels: {a: b}}", nil},
+		"a condition":    {running, "status: {phase: done, conditions: [{type: Completed, status: 'True', reason: ''}]}", []string{"status.conditions[0].lastTransitionTime", "status.conditions[0].reason"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answer := ask(t, m, webhooks.ValidatePath, &admissionv1.AdmissionRequest{
+				UID: "status", Operation: admissionv1.Update, Namespace: "ns", Name: "x", SubResource: "status",
+				Kind:   metav1.GroupVersionKind(v1alpha1.GroupVersion.WithKind("Query")),
+				Object: runtime.RawExtension{Raw: object(t, "Query", c.sent)}, OldObject: runtime.RawExtension{Raw: object(t, "Query", spec+c.old)},
+			})
+			if c.causes == nil {
+				if !answer.Allowed {
+					t.Errorf("refused: %v", answer.Result)
+				}
+				return
+			}
+			invalid(t, answer, c.causes...)
+		})
 	}
 }

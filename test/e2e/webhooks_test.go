@@ -37,7 +37,7 @@ func TestWebhooks(t *testing.T) {
 		run  func(t *testing.T, c *cluster, ns string)
 	}{
 		{"defaults", testHookDefaults}, {"migration", testHookMigration}, {"refusals", testHookRefusals}, {"causes", testHookCauses},
-		{"targets", testHookTargets}, {"patches", testHookPatches}, {"finalizers", testHookFinalizers}, {"future", testHookFuture},
+		{"targets", testHookTargets}, {"patches", testHookPatches}, {"finalizers", testHookFinalizers}, {"status", testHookStatus}, {"future", testHookFuture},
 		{"ttl", testHookTTL},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -276,6 +276,21 @@ func testHookFinalizers(t *testing.T, c *cluster, ns string) {
 	c.Run(t, "", "delete", "-n", ns, "agent/weather", "query/q", "--wait=false")
 	c.Run(t, "", "patch", "query", "q", "-n", ns, "--type=merge", "-p", `{"metadata":{"finalizers":null},"spec":{"target":null}}`)
 	c.MustFail(t, "", []string{"NotFound"}, "get", "query", "q", "-n", ns)
+}
+
+// testHookStatus: whoever may write the status of a Query cannot have it executed
+// again.
+func testHookStatus(t *testing.T, c *cluster, ns string) {
+	c.withWeather(t, ns)
+	c.Run(t, query("q", asksWeather), "create", "-n", ns, "-f", "-")
+	write := []string{"patch", "query", "q", "-n", ns, "--subresource=status", "--type=merge", "-p"}
+	for _, phase := range []string{"queued", "running", "done"} {
+		c.Run(t, "", append(write, `{"status":{"phase":"`+phase+`"}}`)...)
+	}
+	refused := []string{`The Query "q" is invalid: status.phase: Forbidden: the Query has ended as done`}
+	c.MustFail(t, "", refused, append(write, `{"status":{"phase":"queued"}}`)...)
+	c.MustFail(t, "", refused, append(write, `{"status":null}`)...)
+	c.Run(t, "", append(write, `{"status":{"response":{"content":"corrected"}}}`)...)
 }
 
 // testHookFuture: an older Ark beside newer definitions leaves alone what it does
