@@ -10,10 +10,12 @@ import (
 // the leader executes queries.
 func TestEtcd(t *testing.T) {
 	c := startCluster(t)
-	c.Run(t, "", "apply", "--server-side", "-f", "../../gen/crd")
-	c.Run(t, "", "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+	c.installCRDs(t)
 	c.grant(t, "../../chart/files/rbac")
 	c.grant(t, "../../chart/files/rbac/etcd")
+	port := freePort(t)
+	c.serveWebhooks(t, port)
+	c.registerWebhooks(t, port)
 	p := c.start(t, "ark-controllers", programs.ark, "controllers", "--kubeconfig", c.account(t, "ark-controllers"),
 		"--namespace", namespace, "--allow-loopback", "--metrics-bind-address=127.0.0.1:0")
 	t.Cleanup(func() {
