@@ -32,7 +32,7 @@ const (
 
 // backendModules are the modules of each backend.
 var backendModules = map[string][]string{
-	backendEtcd:       {moduleMetrics, moduleControllers},
+	backendEtcd:       {moduleMetrics, moduleWebhooks, moduleControllers},
 	backendPostgreSQL: {moduleMetrics, moduleServer, moduleControllers, moduleWorkers},
 }
 
@@ -47,6 +47,8 @@ type coreOptions struct {
 	AllowLoopback bool
 	Metrics       string
 	MetricsCerts  string
+	Probes        string
+	Webhooks      webhookOptions
 	Aggregated    *server.Aggregated
 	moduleOptions
 }
@@ -67,6 +69,9 @@ leads, and with PostgreSQL the API server behind the cluster's own, and the work
 		newCoreCommand(moduleServer, backendPostgreSQL, "Serve the API behind a cluster's own API server",
 			`Serve the API behind a cluster's own API server (as an aggregated API server):
 the kinds of ark.mckinsey.com, stored in PostgreSQL.`+general),
+		newCoreCommand(moduleWebhooks, backendEtcd, "Answer what the cluster's API server asks about custom resources",
+			`Answer what the cluster's API server asks about custom resources (admission webhooks):
+defaults, migrations and checks, by the same rules as Ark's own API server.`+general),
 		newCoreCommand(moduleControllers, backendEtcd, "Reconcile what the API holds, if this process leads",
 			`Reconcile what the API holds: one of several processes leads. Without PostgreSQL the
 leader executes queries too.`+general),
@@ -78,7 +83,8 @@ leader executes queries too.`+general),
 // newCoreCommand makes the command of a module, or of all that a backend has.
 func newCoreCommand(name, backend, short, long string) *cobra.Command {
 	o := &coreOptions{
-		Backend: backend, WatchGrace: server.DefaultWatchGracePeriod, LeaderElect: true, Metrics: ":8443",
+		Backend: backend, WatchGrace: server.DefaultWatchGracePeriod, LeaderElect: true, Metrics: ":8443", Probes: ":8081",
+		Webhooks:  webhookOptions{Port: defaultWebhookPort},
 		Namespace: os.Getenv("POD_NAMESPACE"), Identity: os.Getenv("POD_NAME"),
 		Aggregated: server.NewAggregated(), moduleOptions: newModuleOptions(),
 	}
@@ -97,7 +103,7 @@ func newCoreCommand(name, backend, short, long string) *cobra.Command {
 		}
 	}
 	if name == "core" {
-		cmd.Flags().StringSliceVar(&o.Modules, "modules", nil, "what to run: metrics, server, controllers, workers (default all that the backend has)")
+		cmd.Flags().StringSliceVar(&o.Modules, "modules", nil, "what to run: metrics, webhooks, server, controllers, workers (default all that the backend has)")
 	} else {
 		o.Modules = []string{moduleMetrics, name}
 	}
@@ -115,6 +121,10 @@ func (o *coreOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.AllowLoopback, "allow-loopback", o.AllowLoopback, "let models and tools be at addresses of this very machine, such as 127.0.0.1: for tests and sidecars")
 	f.StringVar(&o.Metrics, "metrics-bind-address", o.Metrics, "where the metrics module serves /metrics over HTTPS, to whom the cluster lets get that path; 0 turns it off")
 	f.StringVar(&o.MetricsCerts, "metrics-cert-dir", o.MetricsCerts, "folder of the metrics module's tls.crt and tls.key, read again when they change (default a certificate that it makes for itself)")
+	f.StringVar(&o.Probes, "health-probe-bind-address", o.Probes, "where /livez and /readyz of the modules are served over HTTP (the API server has its own); 0 turns it off")
+	f.StringVar(&o.Webhooks.Host, "webhook-host", o.Webhooks.Host, "address that the webhooks listen at (default all)")
+	f.IntVar(&o.Webhooks.Port, "webhook-port", o.Webhooks.Port, "port that the webhooks listen at")
+	f.StringVar(&o.Webhooks.CertDir, "webhook-cert-dir", o.Webhooks.CertDir, "folder of the webhooks' tls.crt and tls.key, read again when they change")
 	f.IntVar(&o.MaxQueries, "max-concurrent-queries", o.MaxQueries, "how many queries the leader executes at once, with --storage-backend=etcd")
 	o.moduleOptions.addFlags(f)
 	o.Aggregated.AddFlags(f)
@@ -170,17 +180,9 @@ func runCore(ctx context.Context, o *coreOptions) (err error) {
 	cluster.QPS, cluster.Burst = clientQPS, clientBurst
 	parts := newLayers(ctx)
 	defer func() { err = errors.Join(err, parts.stop()) }()
-	e := &environment{
-		parts: parts, options: o.moduleOptions, api: cluster, identity: o.Identity,
-		egress: egress.Policy{AllowLoopback: o.AllowLoopback, AllowPrivate: o.privateRanges},
-	}
-	if o.LeaderElect {
-		e.election = &election{Namespace: o.Namespace, Identity: o.Identity}
-	}
-	if o.has(moduleMetrics) {
-		if err := e.startMetrics(o.Metrics, o.MetricsCerts); err != nil {
-			return err
-		}
+	e, err := o.environment(ctx, parts, cluster)
+	if err != nil {
+		return err
 	}
 	ready := func(context.Context) error { return nil }
 	if o.Backend == backendPostgreSQL {
@@ -189,6 +191,7 @@ func runCore(ctx context.Context, o *coreOptions) (err error) {
 		}
 	}
 	started := make(chan error, 1)
+	running := e.health.gate("start", "the modules wait for the database or for the cluster's API")
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { started <- errors.Join(ready(waiting), awaitAPI(waiting, cluster)) }()
@@ -206,8 +209,32 @@ func runCore(ctx context.Context, o *coreOptions) (err error) {
 			if err != nil && ctx.Err() == nil {
 				return err
 			}
+			running()
 		}
 	}
+}
+
+// environment is what the modules stand on, with the probes and metrics of the
+// process, which are there before anything else is.
+func (o *coreOptions) environment(ctx context.Context, parts *layers, cluster *rest.Config) (*environment, error) {
+	e := &environment{
+		parts: parts, options: o.moduleOptions, api: cluster, identity: o.Identity, webhooks: o.Webhooks,
+		egress: egress.Policy{AllowLoopback: o.AllowLoopback, AllowPrivate: o.privateRanges},
+	}
+	if o.LeaderElect {
+		e.election = &election{Namespace: o.Namespace, Identity: o.Identity}
+	}
+	probes, err := e.health.listen(ctx, o.Probes)
+	if err != nil {
+		return nil, err
+	}
+	if probes != nil {
+		parts.start("probes", probes)
+	}
+	if o.has(moduleMetrics) {
+		return e, e.startMetrics(o.Metrics, o.MetricsCerts)
+	}
+	return e, nil
 }
 
 // openDatabase opens the objects in PostgreSQL and serves them, if this process is

@@ -33,12 +33,13 @@ const (
 	moduleControllers = "controllers"
 	moduleWorkers     = "workers"
 	moduleMetrics     = "metrics"
+	moduleWebhooks    = "webhooks"
 )
 
 // allModules are the modules by name, and the names that Ark had for them before.
 var (
-	allModules    = []string{moduleMetrics, moduleServer, moduleControllers, moduleWorkers}
-	moduleAliases = map[string]string{"apiserver": moduleServer, "controller": moduleControllers, "query-workers": moduleWorkers}
+	allModules    = []string{moduleMetrics, moduleWebhooks, moduleServer, moduleControllers, moduleWorkers}
+	moduleAliases = map[string]string{"apiserver": moduleServer, "controller": moduleControllers, "query-workers": moduleWorkers, "webhook": moduleWebhooks}
 )
 
 // Connections of each module to the database; what listens has its own.
@@ -145,11 +146,18 @@ type environment struct {
 	// identity of the process as a worker; empty: host and process id.
 	identity string
 
-	events record.EventRecorder // once somebody has asked for it
+	webhooks webhookOptions
+	health   health
+	events   record.EventRecorder // once somebody has asked for it
 }
 
 // start starts the modules that are clients of the API.
 func (e *environment) start(ctx context.Context) error {
+	if e.options.has(moduleWebhooks) {
+		if err := e.startWebhooks(e.webhooks); err != nil {
+			return err
+		}
+	}
 	if e.options.has(moduleControllers) {
 		if err := e.startControllers(ctx); err != nil {
 			return err

@@ -52,7 +52,8 @@ func (i *installation) issue(t testing.TB) {
 func (i *installation) module(t testing.TB, name string, extra ...string) *process {
 	t.Helper()
 	args := append([]string{name, "--kubeconfig", i.file("ark-" + name + ".kubeconfig"), "--database-url", i.database,
-		"--storage-backend=postgresql", "--namespace", namespace, "--allow-loopback", "--metrics-bind-address=127.0.0.1:0"}, extra...)
+		"--storage-backend=postgresql", "--namespace", namespace, "--allow-loopback", "--metrics-bind-address=127.0.0.1:0",
+		"--health-probe-bind-address=127.0.0.1:0"}, extra...)
 	return i.start(t, "ark-"+name, programs.ark, args...)
 }
 

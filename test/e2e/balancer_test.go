@@ -14,6 +14,7 @@ import (
 // a cluster's Service does.
 type balancer struct {
 	*proxy
+	ready func(client *http.Client, port int) bool
 
 	mu    sync.Mutex
 	ports []int
@@ -22,7 +23,19 @@ type balancer struct {
 
 func newBalancer(t testing.TB, ports ...int) *balancer {
 	t.Helper()
-	b := &balancer{}
+	return newBalancerBy(t, func(client *http.Client, port int) bool {
+		res, err := client.Get(address(port) + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	}, ports...)
+}
+
+func newBalancerBy(t testing.TB, ready func(*http.Client, int) bool, ports ...int) *balancer {
+	t.Helper()
+	b := &balancer{ready: ready}
 	b.proxy = newProxy(t, b.pick)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
@@ -47,14 +60,9 @@ func (b *balancer) look(ctx context.Context, ports []int) {
 	for ctx.Err() == nil {
 		var ready []int
 		for _, port := range ports {
-			res, err := client.Get(address(port) + "/readyz")
-			if err != nil {
-				continue
-			}
-			if res.StatusCode == http.StatusOK {
+			if b.ready(client, port) {
 				ready = append(ready, port)
 			}
-			_ = res.Body.Close()
 		}
 		b.mu.Lock()
 		b.ports = ready
