@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/utils/clock"
 
+	arkschema "mckinsey.com/ark/internal/schema"
 	"mckinsey.com/ark/server/table"
 )
 
@@ -80,6 +81,9 @@ type kind[T table.Object] struct {
 	prepare func(obj, old T)
 	// settle brings the status in step with what was written; may be nil.
 	settle func(obj T, now metav1.Time)
+	// schema is what the kind's CustomResourceDefinition says; nil: it has none. It is
+	// asked first.
+	schema *arkschema.Schema
 	// validate checks the object, validateUpdate the change, validateStatus a change
 	// of the status; may be nil.
 	validate       func(T) field.ErrorList
@@ -125,6 +129,9 @@ func (k *kind[T]) attributes(o runtime.Object) (labels.Set, fields.Set, error) {
 
 // Serve makes the storage of the kind and of its status, over one registry.
 func (k *kind[T]) Serve(getter generic.RESTOptionsGetter, o Options) (*Served, error) {
+	if err := k.compile(); err != nil {
+		return nil, err
+	}
 	store := k.registry(o)
 	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: getter, AttrFunc: k.attributes}); err != nil {
 		return nil, fmt.Errorf("make the registry of %s: %w", k.resource, err)

@@ -30,8 +30,11 @@ func (s statusStrategy[T]) PrepareForUpdate(_ context.Context, o, oldObject runt
 }
 
 // ValidateUpdate checks the status and how it changes.
-func (s statusStrategy[T]) ValidateUpdate(_ context.Context, o, oldObject runtime.Object) field.ErrorList {
-	return s.rules.ValidateStatus(o, oldObject)
+func (s statusStrategy[T]) ValidateUpdate(ctx context.Context, o, old runtime.Object) field.ErrorList {
+	if errs := s.kind.validateSchemaStatus(ctx, o.(T), old.(T)); len(errs) > 0 {
+		return errs
+	}
+	return s.rules.ValidateStatus(o, old)
 }
 
 // WarningsOnUpdate is empty: who writes a status did not write the spec.

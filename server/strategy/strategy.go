@@ -76,12 +76,18 @@ func (s strategy[T]) PrepareForUpdate(_ context.Context, o, oldObject runtime.Ob
 }
 
 // Validate checks a new object.
-func (s strategy[T]) Validate(_ context.Context, o runtime.Object) field.ErrorList {
+func (s strategy[T]) Validate(ctx context.Context, o runtime.Object) field.ErrorList {
+	if errs := s.kind.validateSchema(ctx, o.(T)); len(errs) > 0 {
+		return errs
+	}
 	return s.rules.Validate(o, nil)
 }
 
 // ValidateUpdate checks a changed object and the change.
-func (s strategy[T]) ValidateUpdate(_ context.Context, o, old runtime.Object) field.ErrorList {
+func (s strategy[T]) ValidateUpdate(ctx context.Context, o, old runtime.Object) field.ErrorList {
+	if errs := s.kind.validateSchemaUpdate(ctx, o.(T), old.(T)); len(errs) > 0 {
+		return errs
+	}
 	return s.rules.Validate(o, old)
 }
 
