@@ -8,6 +8,7 @@ func TestServer(t *testing.T) {
 	f := start(t, nil)
 	tests := map[string]func(*testing.T, *fixture){
 		"kinds":           testKinds,
+		"schema":          testSchema,
 		"discovery":       testDiscovery,
 		"openapi":         testOpenAPI,
 		"tables":          testTables,

@@ -42,6 +42,9 @@ func (c *ModelConfig) blocks() map[ModelProvider]bool {
 }
 
 func validateModelConfig(c *ModelConfig, provider ModelProvider, path *field.Path) field.ErrorList {
+	if *c == (ModelConfig{}) {
+		return field.ErrorList{field.Required(path, "")}
+	}
 	var errs field.ErrorList
 	if present, known := c.blocks()[provider]; known && !present {
 		errs = append(errs, field.Required(path.Child(string(provider)), "the provider "+string(provider)+" needs it"))

@@ -39,7 +39,7 @@ func newGiven(s *structuralschema.Structural) (*given, error) {
 	for name, property := range s.Properties {
 		below, err := newGiven(&property)
 		if err == nil && s.ValueValidation != nil && slices.Contains(s.ValueValidation.Required, name) {
-			below.notZero, err = refusesZero(property.ValueValidation)
+			below.notZero, err = refusesZero(name, &property)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -49,12 +49,22 @@ func newGiven(s *structuralschema.Structural) (*given, error) {
 	return g, nil
 }
 
-// refusesZero tells whether rules refuse an empty text or an object without fields.
-func refusesZero(rules *structuralschema.ValueValidation) (bool, error) {
+// named are required texts that are nothing if they are empty, though the schema
+// does not say so: a Secret's key, the operator of a selector.
+var named = []string{"clientID", "key", "name", "operator"}
+
+// refusesZero tells whether a required field may not be an empty text, or an
+// object without fields.
+func refusesZero(name string, s *structuralschema.Structural) (bool, error) {
+	rules := s.ValueValidation
 	if rules == nil {
-		return false, nil
+		rules = &structuralschema.ValueValidation{}
 	}
-	if len(rules.Required) > 0 || rules.MinLength != nil && *rules.MinLength > 0 {
+	if s.Type == "object" {
+		_, source := s.Properties["valueFrom"] // needs that or a value
+		return source || len(rules.Required) > 0 || len(s.XValidations) > 0, nil
+	}
+	if slices.Contains(named, name) || rules.MinLength != nil && *rules.MinLength > 0 {
 		return true, nil
 	}
 	if len(rules.Enum) > 0 {
