@@ -14,16 +14,19 @@ import (
 
 	"k8s.io/klog/v2"
 
+	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/gen/db"
+	"mckinsey.com/ark/internal/schema"
 	"mckinsey.com/ark/workers/keep"
 )
 
 // Workers executes Queries from the queue. Make it with New.
 type Workers struct {
 	Options
-	db    *db.Queries
-	codec *codec
-	trail *trail
+	db     *db.Queries
+	codec  *codec
+	trail  *trail
+	schema *schema.Schema // of Queries
 
 	// Hints, each of capacity one: there is work; entries were cancelled or
 	// removed, of which some may be leased (ended) and some may wait (due).
@@ -42,8 +45,12 @@ func New(o Options) (*Workers, error) {
 	if err != nil {
 		return nil, err
 	}
+	s, err := schema.Of(arkv1alpha1.Resource("queries"))
+	if err != nil {
+		return nil, err
+	}
 	return &Workers{
-		Options: o, db: db.New(), codec: c, trail: newTrail(o.Pool, o.Clock),
+		Options: o, db: db.New(), codec: c, schema: s, trail: newTrail(o.Pool, o.Clock),
 		work: make(chan struct{}, 1), ended: make(chan struct{}, 1), due: make(chan struct{}, 1),
 	}, nil
 }

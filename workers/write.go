@@ -122,11 +122,11 @@ func (w *writing) recover(ctx context.Context, now, written *stored, err error) 
 func (w *Workers) tryWrite(ctx context.Context, e *entry, now *stored, change func(*arkv1alpha1.Query)) (*stored, error) {
 	updated := now.query.DeepCopy()
 	change(updated)
-	if errs := arkv1alpha1.ValidateQueryStatus(updated); len(errs) > 0 {
-		return nil, fmt.Errorf("validate: %w", errs.ToAggregate())
-	}
 	if sameStatus(now.query, updated) {
 		return now, nil
+	}
+	if errs := w.schema.ValidateStatus(ctx, updated, now.query); len(errs) > 0 {
+		return nil, fmt.Errorf("validate: %w", errs.ToAggregate())
 	}
 	data, err := w.codec.encode(now, updated)
 	if err != nil {

@@ -6,38 +6,19 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// The functions in this and the other validation files check what needs nothing
-// but the object itself: one function a kind for what a user writes, and one for
-// the status of each kind that has something to check there. An object that is
-// being deleted is not checked: nothing may keep its finalizers from being removed.
+// The functions in this and the other validation files, one a kind, check what
+// needs nothing but the object itself and is not in its schema: what holds between
+// fields, and texts that are a language of their own. The schema has been asked
+// before, by the cluster or by the server, and has passed the metadata too. An
+// object that is being deleted is not checked: nothing may keep its finalizers from
+// being removed.
 
 var specPath = field.NewPath("spec")
-
-// validateMeta checks the name, labels and annotations of an object, and returns
-// false if nothing else is to be checked because it is being deleted.
-func validateMeta(obj metav1.Object, namespaced bool) (field.ErrorList, bool) {
-	if obj.GetDeletionTimestamp() != nil {
-		return nil, false
-	}
-	return ValidateObjectMeta(obj, namespaced), true
-}
-
-// ValidateObjectMeta checks the name, labels and annotations of an object by the
-// rules that hold for custom resources.
-func ValidateObjectMeta(obj metav1.Object, namespaced bool) field.ErrorList {
-	return apivalidation.ValidateObjectMetaAccessor(obj, namespaced, apivalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
-}
-
-// ValidateConditions checks the conditions of a status.
-func ValidateConditions(conditions []metav1.Condition) field.ErrorList {
-	return metavalidation.ValidateConditions(conditions, field.NewPath("status", "conditions"))
-}
 
 // ValidateValueSource checks that a text stands there or can be looked up.
 func ValidateValueSource(v ValueSource, path *field.Path) field.ErrorList {
@@ -73,9 +54,8 @@ func validateValueFrom(from *ValueFromSource, path *field.Path) field.ErrorList 
 		sources++
 		errs = append(errs, validateRequired(ref.Name, path.Child("serviceRef", "name"))...)
 	}
-	if ref := from.QueryParameterRef; ref != nil {
+	if from.QueryParameterRef != nil {
 		sources++
-		errs = append(errs, validateRequired(ref.Name, path.Child("queryParameterRef", "name"))...)
 	}
 	return append(errs, validateSources(sources, path)...)
 }
@@ -95,11 +75,10 @@ func validateKeyRef(ref corev1.LocalObjectReference, key string, path *field.Pat
 	return append(validateRequired(ref.Name, path.Child("name")), validateRequired(key, path.Child("key"))...)
 }
 
-// ValidateHeaders checks the names and values of headers.
+// ValidateHeaders checks the values of headers.
 func ValidateHeaders(headers []Header, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	for i, h := range headers {
-		errs = append(errs, validateRequired(h.Name, path.Index(i).Child("name"))...)
 		errs = append(errs, validateHeaderValue(h.Value, path.Index(i).Child("value"))...)
 	}
 	return errs
@@ -119,13 +98,11 @@ func validateHeaderValue(v HeaderValue, path *field.Path) field.ErrorList {
 	}, path.Child("valueFrom"))
 }
 
-// validateParameters checks that each parameter has a name and either a value or a
-// source.
+// validateParameters checks that each parameter has either a value or a source.
 func validateParameters(parameters []Parameter, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	for i, p := range parameters {
 		at := path.Index(i)
-		errs = append(errs, validateRequired(p.Name, at.Child("name"))...)
 		if p.Value != "" && p.ValueFrom != nil {
 			errs = append(errs, field.Forbidden(at.Child("valueFrom"), "may not be set together with value"))
 		}
@@ -138,10 +115,6 @@ func validateOverrides(overrides []Override, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	for i, o := range overrides {
 		at := path.Index(i)
-		errs = append(errs, validateEnum(o.ResourceType, at.Child("resourceType"), OverrideModel, OverrideMCPServer)...)
-		if o.Headers == nil {
-			errs = append(errs, field.Required(at.Child("headers"), ""))
-		}
 		errs = append(errs, ValidateHeaders(o.Headers, at.Child("headers"))...)
 		errs = append(errs, validateSelector(o.LabelSelector, at.Child("labelSelector"))...)
 	}
@@ -157,7 +130,6 @@ func validateApproval(a *ToolApprovalConfig, path *field.Path) field.ErrorList {
 		return nil
 	}
 	errs := ValidateTimeSpan(a.Timeout, path.Child("timeout"))
-	errs = append(errs, validateOptionalEnum(a.OnTimeout, path.Child("onTimeout"), ApprovalReject, ApprovalProceed)...)
 	for _, name := range slices.Sorted(maps.Keys(a.ArgumentMatches)) {
 		expression := a.ArgumentMatches[name]
 		if _, err := regexp.Compile(expression); err != nil {
@@ -198,24 +170,11 @@ func validateRequired(value string, path *field.Path) field.ErrorList {
 
 // validateEnum checks that a value is there and is one of those allowed.
 func validateEnum[T ~string](value T, path *field.Path, allowed ...T) field.ErrorList {
-	if value == "" {
+	switch {
+	case value == "":
 		return field.ErrorList{field.Required(path, "")}
+	case !slices.Contains(allowed, value):
+		return field.ErrorList{field.NotSupported(path, value, allowed)}
 	}
-	return validateOptionalEnum(value, path, allowed...)
-}
-
-// validateOptionalEnum checks that a value, if there, is one of those allowed.
-func validateOptionalEnum[T ~string](value T, path *field.Path, allowed ...T) field.ErrorList {
-	if value == "" || slices.Contains(allowed, value) {
-		return nil
-	}
-	return field.ErrorList{field.NotSupported(path, value, allowed)}
-}
-
-// validatePattern checks that a text, if there, matches an expression.
-func validatePattern(value string, path *field.Path, expression *regexp.Regexp) field.ErrorList {
-	if value == "" || expression.MatchString(value) {
-		return nil
-	}
-	return field.ErrorList{field.Invalid(path, value, "must match "+expression.String())}
+	return nil
 }

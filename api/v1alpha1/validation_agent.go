@@ -7,18 +7,11 @@ import (
 // ValidateAgent checks an Agent as a user writes it. That its Model and tools exist
 // is no condition of being stored: the Available condition tells.
 func ValidateAgent(a *Agent) field.ErrorList {
-	errs, ok := validateMeta(a, true)
-	if !ok {
+	if a.DeletionTimestamp != nil {
 		return nil
 	}
 	spec := &a.Spec
-	if spec.ModelRef != nil {
-		errs = append(errs, validateRequired(spec.ModelRef.Name, specPath.Child("modelRef", "name"))...)
-	}
-	if spec.ExecutionEngine != nil {
-		errs = append(errs, validateRequired(spec.ExecutionEngine.Name, specPath.Child("executionEngine", "name"))...)
-	}
-	errs = append(errs, validateParameters(spec.Parameters, specPath.Child("parameters"))...)
+	errs := validateParameters(spec.Parameters, specPath.Child("parameters"))
 	errs = append(errs, validateOverrides(spec.Overrides, specPath.Child("overrides"))...)
 	errs = append(errs, validateJSONObject(spec.OutputSchema, specPath.Child("outputSchema"))...)
 	for i := range spec.Tools {
@@ -28,8 +21,7 @@ func ValidateAgent(a *Agent) field.ErrorList {
 }
 
 func validateAgentTool(t *AgentTool, path *field.Path) field.ErrorList {
-	errs := validateEnum(t.Type, path.Child("type"), AgentToolBuiltIn, AgentToolCustom, AgentToolMCP,
-		AgentToolHTTP, AgentToolAgent, AgentToolTeam, AgentToolBuiltin)
+	var errs field.ErrorList
 	if t.Type == AgentToolBuiltIn {
 		errs = append(errs, validateEnum(t.Name, path.Child("name"), BuiltinNoop, BuiltinTerminate)...)
 	} else {
@@ -43,11 +35,10 @@ func validateAgentTool(t *AgentTool, path *field.Path) field.ErrorList {
 }
 
 // validateFunctions checks functions and the parameters of a partial, which look
-// alike: each has a name, and may have a value or a source.
+// alike: each may have a value or a source.
 func validateFunctions(functions []ToolFunction, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	for i, f := range functions {
-		errs = append(errs, validateRequired(f.Name, path.Index(i).Child("name"))...)
 		if f.ValueFrom != nil {
 			errs = append(errs, validateValueFrom(f.ValueFrom, path.Index(i).Child("valueFrom"))...)
 		}

@@ -2,30 +2,19 @@ package v1alpha1
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// maxBedrockTokens is the most that bedrock.maxTokens may ask for.
-const maxBedrockTokens = 100000
-
-var temperaturePattern = regexp.MustCompile(`^(0(\.\d+)?|1(\.0+)?)$`)
-
 // ValidateModel checks a Model as a user writes it. Whether the Secrets and
 // addresses that it refers to can be used has to be asked elsewhere.
 func ValidateModel(m *Model) field.ErrorList {
-	errs, ok := validateMeta(m, true)
-	if !ok {
+	if m.DeletionTimestamp != nil {
 		return nil
 	}
 	spec := &m.Spec
-	errs = append(errs, ValidateValueSource(spec.Model, specPath.Child("model"))...)
-	errs = append(errs, validateOptionalEnum(spec.Type, specPath.Child("type"), ModelTypeCompletions,
-		ModelTypeOpenAI, ModelTypeAzure, ModelTypeBedrock, ModelTypeAnthropic)...)
-	errs = append(errs, validateEnum(spec.Provider, specPath.Child("provider"),
-		ProviderOpenAI, ProviderAzure, ProviderBedrock, ProviderAnthropic)...)
+	errs := ValidateValueSource(spec.Model, specPath.Child("model"))
 	errs = append(errs, ValidateTimeSpan(spec.PollInterval, specPath.Child("pollInterval"))...)
 	return append(errs, validateModelConfig(&spec.Config, spec.Provider, specPath.Child("config"))...)
 }
@@ -128,9 +117,5 @@ func validateBedrock(b *BedrockModelConfig, path *field.Path) field.ErrorList {
 	} {
 		errs = append(errs, validateOptionalValueSource(source.value, path.Child(source.name))...)
 	}
-	if n := b.MaxTokens; n != nil && (*n < 1 || *n > maxBedrockTokens) {
-		errs = append(errs, field.Invalid(path.Child("maxTokens"), *n, "must be between 1 and 100000"))
-	}
-	errs = append(errs, validatePattern(b.Temperature, path.Child("temperature"), temperaturePattern)...)
 	return append(errs, validateCallOptions(nil, b.Properties, path)...)
 }

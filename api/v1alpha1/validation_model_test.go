@@ -32,12 +32,10 @@ func TestValidateModel(t *testing.T) {
 	}
 	runInvalid(t, valid, ValidateModel, []invalidCase[Model]{
 		{"no model", func(m *Model) { m.Spec.Model = ValueSource{} }, []string{"FieldValueRequired spec.model"}},
-		{"type", func(m *Model) { m.Spec.Type = "chat" }, []string{"FieldValueNotSupported spec.type"}},
-		{"no provider", func(m *Model) { m.Spec.Provider = "" }, []string{"FieldValueRequired spec.provider"}},
-		{"provider", func(m *Model) { m.Spec.Provider = "google" }, []string{"FieldValueNotSupported spec.provider"}},
 		{"block of another provider", func(m *Model) { m.Spec.Provider = ProviderAzure }, []string{"FieldValueRequired spec.config.azure"}},
 		{"pollInterval", func(m *Model) { m.Spec.PollInterval = "0s" }, []string{"FieldValueInvalid spec.pollInterval"}},
 		{"openai", func(m *Model) { m.Spec.Config.OpenAI = &OpenAIModelConfig{} }, []string{"FieldValueRequired spec.config.openai.apiKey", "FieldValueRequired spec.config.openai.baseUrl"}},
+		{"no config", func(m *Model) { m.Spec.Config = ModelConfig{} }, []string{"FieldValueRequired spec.config"}},
 		{"property", func(m *Model) { m.Spec.Config.OpenAI.Properties["temperature"] = ValueSource{} }, []string{"FieldValueRequired spec.config.openai.properties[temperature]"}},
 		{"service", func(m *Model) {
 			m.Spec.Config.OpenAI.BaseURL = ValueSource{ValueFrom: &ValueFromSource{ServiceRef: &ServiceReference{}}}
@@ -55,8 +53,5 @@ func TestValidateModel(t *testing.T) {
 			[]string{"FieldValueRequired spec.config.azure.auth.workloadIdentity.clientId", "FieldValueRequired spec.config.azure.auth.workloadIdentity.tenantId"}},
 		{"bedrock", bedrock(func(*BedrockModelConfig) {}), nil},
 		{"bedrock key", bedrock(func(b *BedrockModelConfig) { b.AccessKeyID = &ValueSource{} }), []string{"FieldValueRequired spec.config.bedrock.accessKeyId"}},
-		{"too few tokens", bedrock(func(b *BedrockModelConfig) { b.MaxTokens = ptr.To[int32](0) }), []string{"FieldValueInvalid spec.config.bedrock.maxTokens"}},
-		{"too many tokens", bedrock(func(b *BedrockModelConfig) { b.MaxTokens = ptr.To[int32](100001) }), []string{"FieldValueInvalid spec.config.bedrock.maxTokens"}},
-		{"temperature", bedrock(func(b *BedrockModelConfig) { b.Temperature = "1.5" }), []string{"FieldValueInvalid spec.config.bedrock.temperature"}},
 	})
 }

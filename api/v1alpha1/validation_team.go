@@ -8,11 +8,10 @@ import (
 // ValidateTeam checks a Team as a user writes it. Whether its members exist, and
 // where they are executed, has to be asked elsewhere.
 func ValidateTeam(t *Team) field.ErrorList {
-	errs, ok := validateMeta(t, true)
-	if !ok {
+	if t.DeletionTimestamp != nil {
 		return nil
 	}
-	errs = append(errs, validateMembers(t, specPath.Child("members"))...)
+	errs := validateMembers(t, specPath.Child("members"))
 	errs = append(errs, validateEnum(t.Spec.Strategy, specPath.Child("strategy"), StrategySequential, StrategySelector)...)
 	if n := t.Spec.MaxTurns; n != nil && *n < 1 {
 		errs = append(errs, field.Invalid(specPath.Child("maxTurns"), *n, "must be greater than zero"))

@@ -70,19 +70,11 @@ func TestValidateQuery(t *testing.T) {
 		{"selector instead of target", func(q *Query) { q.Spec.Target, q.Spec.Selector = nil, &metav1.LabelSelector{} }, nil},
 		{"input of another type", func(q *Query) { q.Spec.Input.Raw = []byte(`{"city":"Paris"}`) }, nil},
 		{"being deleted", func(q *Query) { *q = Query{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &metav1.Time{}}} }, nil},
-		{"bad name", func(q *Query) { q.Name = "Q" }, []string{"FieldValueInvalid metadata.name"}},
-		{"no input", func(q *Query) { q.Spec.Input.Raw = nil }, []string{"FieldValueRequired spec.input"}},
-		{"null input", func(q *Query) { q.Spec.Input.Raw = []byte(" null ") }, []string{"FieldValueRequired spec.input"}},
-		{"type", func(q *Query) { q.Spec.Type = QueryTypeMessages }, []string{"FieldValueNotSupported spec.type"}},
 		{"neither target nor selector", func(q *Query) { q.Spec.Target = nil }, []string{"FieldValueRequired spec.target"}},
-		{"empty target", func(q *Query) { q.Spec.Target = &QueryTarget{} }, []string{"FieldValueRequired spec.target.name", "FieldValueRequired spec.target.type"}},
-		{"target type", func(q *Query) { q.Spec.Target.Type = "memory" }, []string{"FieldValueNotSupported spec.target.type"}},
 		{"bad selector", func(q *Query) { q.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b c"}} }, []string{"FieldValueInvalid spec.selector.matchLabels"}},
-		{"memory", func(q *Query) { q.Spec.Memory.Name = "" }, []string{"FieldValueRequired spec.memory.name"}},
 		{"timeout", func(q *Query) { q.Spec.Timeout = "5 minutes" }, []string{"FieldValueInvalid spec.timeout"}},
 		{"zero timeout", func(q *Query) { q.Spec.Timeout = "0s" }, []string{"FieldValueInvalid spec.timeout"}},
 		{"negative ttl", func(q *Query) { q.Spec.TTL = "-1s" }, []string{"FieldValueInvalid spec.ttl"}},
-		{"parameter without name", func(q *Query) { q.Spec.Parameters[0].Name = "" }, []string{"FieldValueRequired spec.parameters[0].name"}},
 		{"parameter without value", func(q *Query) { q.Spec.Parameters[0].Value = "" }, []string{"FieldValueRequired spec.parameters[0]"}},
 		{"parameter with both", func(q *Query) { q.Spec.Parameters[1].Value = "v" }, []string{"FieldValueForbidden spec.parameters[1].valueFrom"}},
 		{"no source", func(q *Query) { q.Spec.Parameters[1].ValueFrom = &ValueFromSource{} }, []string{"FieldValueRequired spec.parameters[1].valueFrom"}},
@@ -90,14 +82,9 @@ func TestValidateQuery(t *testing.T) {
 			q.Spec.Parameters[1].ValueFrom.QueryParameterRef = &QueryParameterReference{Name: "p"}
 		}, []string{"FieldValueForbidden spec.parameters[1].valueFrom"}},
 		{"empty references", func(q *Query) {
-			q.Spec.Parameters[0] = Parameter{Name: "p", ValueFrom: &ValueFromSource{QueryParameterRef: &QueryParameterReference{}}}
 			q.Spec.Parameters[1].ValueFrom = &ValueFromSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{}}
-		}, []string{"FieldValueRequired spec.parameters[0].valueFrom.queryParameterRef.name",
-			"FieldValueRequired spec.parameters[1].valueFrom.configMapKeyRef.key", "FieldValueRequired spec.parameters[1].valueFrom.configMapKeyRef.name"}},
-		{"override without type", func(q *Query) { q.Spec.Overrides[0].ResourceType = "" }, []string{"FieldValueRequired spec.overrides[0].resourceType"}},
-		{"override type", func(q *Query) { q.Spec.Overrides[0].ResourceType = "tool" }, []string{"FieldValueNotSupported spec.overrides[0].resourceType"}},
-		{"override without headers", func(q *Query) { q.Spec.Overrides[0].Headers = nil }, []string{"FieldValueRequired spec.overrides[0].headers"}},
-		{"header", func(q *Query) { q.Spec.Overrides[0].Headers[0] = Header{} }, []string{"FieldValueRequired spec.overrides[0].headers[0].name", "FieldValueRequired spec.overrides[0].headers[0].value"}},
+		}, []string{"FieldValueRequired spec.parameters[1].valueFrom.configMapKeyRef.key", "FieldValueRequired spec.parameters[1].valueFrom.configMapKeyRef.name"}},
+		{"header", func(q *Query) { q.Spec.Overrides[0].Headers[0] = Header{} }, []string{"FieldValueRequired spec.overrides[0].headers[0].value"}},
 		{"header source", func(q *Query) {
 			q.Spec.Overrides[0].Headers[0].Value = HeaderValue{ValueFrom: &HeaderValueSource{}}
 		}, []string{"FieldValueRequired spec.overrides[0].headers[0].value.valueFrom"}},
@@ -121,18 +108,12 @@ func TestValidateAgent(t *testing.T) {
 	tool := func(change func(*AgentTool)) func(*Agent) { return func(a *Agent) { change(&a.Spec.Tools[1]) } }
 	runInvalid(t, valid, ValidateAgent, []invalidCase[Agent]{
 		{"empty", func(a *Agent) { a.Spec = AgentSpec{} }, nil},
-		{"model", func(a *Agent) { a.Spec.ModelRef.Name = "" }, []string{"FieldValueRequired spec.modelRef.name"}},
-		{"engine", func(a *Agent) { a.Spec.ExecutionEngine.Name = "" }, []string{"FieldValueRequired spec.executionEngine.name"}},
 		{"schema", func(a *Agent) { a.Spec.OutputSchema.Raw = []byte(`[]`) }, []string{"FieldValueTypeInvalid spec.outputSchema"}},
 		{"parameter", func(a *Agent) { a.Spec.Parameters = []Parameter{{Name: "p"}} }, []string{"FieldValueRequired spec.parameters[0]"}},
 		{"built-in", func(a *Agent) { a.Spec.Tools[0].Name = "think" }, []string{"FieldValueNotSupported spec.tools[0].name"}},
-		{"no type", tool(func(t *AgentTool) { t.Type = "" }), []string{"FieldValueRequired spec.tools[1].type"}},
-		{"bad type", tool(func(t *AgentTool) { t.Type = "grpc" }), []string{"FieldValueNotSupported spec.tools[1].type"}},
 		{"no name", tool(func(t *AgentTool) { t.Name = "" }), []string{"FieldValueRequired spec.tools[1].name"}},
-		{"function", tool(func(t *AgentTool) { t.Functions[0].Name = "" }), []string{"FieldValueRequired spec.tools[1].functions[0].name"}},
 		{"partial", tool(func(t *AgentTool) { t.Partial.Parameters[0].ValueFrom = &ValueFromSource{} }), []string{"FieldValueRequired spec.tools[1].partial.parameters[0].valueFrom"}},
 		{"approval timeout", tool(func(t *AgentTool) { t.Approval.Timeout = "soon" }), []string{"FieldValueInvalid spec.tools[1].approval.timeout"}},
-		{"approval action", tool(func(t *AgentTool) { t.Approval.OnTimeout = "ask" }), []string{"FieldValueNotSupported spec.tools[1].approval.onTimeout"}},
 		{"approval expression", tool(func(t *AgentTool) { t.Approval.ArgumentMatches["city"] = "(" }), []string{"FieldValueInvalid spec.tools[1].approval.argumentMatches[city]"}},
 	})
 }

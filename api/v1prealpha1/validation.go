@@ -13,8 +13,7 @@ func ValidateA2AServer(s *A2AServer) field.ErrorList {
 	if s.DeletionTimestamp != nil {
 		return nil
 	}
-	errs := v1alpha1.ValidateObjectMeta(s, true)
-	errs = append(errs, v1alpha1.ValidateValueSource(s.Spec.Address.Current(), specPath.Child("address"))...)
+	errs := v1alpha1.ValidateValueSource(s.Spec.Address.Current(), specPath.Child("address"))
 	errs = append(errs, v1alpha1.ValidateHeaders(s.Spec.Headers, specPath.Child("headers"))...)
 	errs = append(errs, v1alpha1.ValidateTimeSpan(s.Spec.PollInterval, specPath.Child("pollInterval"))...)
 	return append(errs, v1alpha1.ValidateTimeSpan(s.Spec.Timeout, specPath.Child("timeout"))...)
@@ -25,7 +24,7 @@ func ValidateExecutionEngine(e *ExecutionEngine) field.ErrorList {
 	if e.DeletionTimestamp != nil {
 		return nil
 	}
-	errs := v1alpha1.ValidateObjectMeta(e, true)
+	var errs field.ErrorList
 	if e.Name == v1alpha1.EngineA2A {
 		errs = append(errs, field.Invalid(field.NewPath("metadata", "name"), e.Name, "is reserved for Agents on an A2AServer"))
 	}

@@ -13,9 +13,11 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	"k8s.io/apiextensions-apiserver/pkg/registry/customresource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -34,13 +36,16 @@ type Object interface {
 // Schema is what the CustomResourceDefinition of a kind says. It may be used by
 // many at once.
 type Schema struct {
-	gvk   schema.GroupVersionKind
-	given *given
+	gvk        schema.GroupVersionKind
+	structural *structuralschema.Structural
+	given      *given
 	// rules says that some are written in CEL, which may compare with the old object.
 	rules bool
 	// What the cluster's API server does with custom resources of the kind.
 	create         rest.RESTCreateStrategy
 	update, status rest.RESTUpdateStrategy
+	// statusAlone checks a status without the object around it.
+	statusAlone validation.SchemaValidator
 }
 
 // compiled are the schemas by resource: compiling takes a while, and does not
@@ -100,6 +105,7 @@ func newSchema(definition *apiextensionsv1.CustomResourceDefinitionSpec) (*Schem
 		return nil, err
 	}
 	s := &Schema{
+		structural: structural, statusAlone: status,
 		gvk:   schema.GroupVersionKind{Group: definition.Group, Version: version.Name, Kind: definition.Names.Kind},
 		given: given,
 		rules: hasRules(structural),
@@ -134,23 +140,30 @@ func (s *Schema) Validate(ctx context.Context, obj Object) field.ErrorList {
 // and has not changed is let pass, as in a cluster. The registry has checked by
 // itself how the metadata changed.
 func (s *Schema) ValidateUpdate(ctx context.Context, obj, old Object) field.ErrorList {
-	return s.validateChange(ctx, s.update, obj, old)
+	return s.validateChange(ctx, s.update, obj, old, func(u *unstructured.Unstructured) bool {
+		return len(s.create.Validate(ctx, u)) == 0
+	})
 }
 
 // ValidateStatus checks a changed status and the change.
 func (s *Schema) ValidateStatus(ctx context.Context, obj, old Object) field.ErrorList {
-	return s.validateChange(ctx, s.status, obj, old)
+	return s.validateChange(ctx, s.status, obj, old, func(u *unstructured.Unstructured) bool {
+		status, found := u.Object["status"]
+		return (!found || len(validation.ValidateCustomResource(nil, status, s.statusAlone)) == 0) &&
+			len(listtype.ValidateListSetsAndMaps(nil, s.structural, u.Object)) == 0
+	})
 }
 
-func (s *Schema) validateChange(ctx context.Context, by rest.RESTUpdateStrategy, obj, old Object) field.ErrorList {
-	// Where no rule is about the change, an object that could be created may also be
-	// what another one is changed to. That is usual, and found out in half the time.
-	if !s.rules && len(s.Validate(ctx, obj)) == 0 {
-		return nil
-	}
+// validateChange asks valid first: where no rule is about the change, what is valid
+// by itself may also be what another object is changed to. That is usual, and found
+// out in half the time.
+func (s *Schema) validateChange(ctx context.Context, by rest.RESTUpdateStrategy, obj, old Object, valid func(*unstructured.Unstructured) bool) field.ErrorList {
 	changed, err := s.unstructured(obj)
 	if err != nil {
 		return field.ErrorList{field.InternalError(nil, err)}
+	}
+	if !s.rules && valid(changed) {
+		return nil
 	}
 	before, err := s.unstructured(old)
 	if err != nil {

@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/api/v1prealpha1"
@@ -12,16 +11,15 @@ import (
 func a2aServers() Kind {
 	type T = *v1prealpha1.A2AServer
 	return &kind[T]{
-		groupVersion:   v1prealpha1.GroupVersion,
-		resource:       "a2aservers",
-		singular:       "a2aserver",
-		newObject:      func() T { return &v1prealpha1.A2AServer{} },
-		newList:        func() runtime.Object { return &v1prealpha1.A2AServerList{} },
-		spec:           func(o T) any { return &o.Spec },
-		copySpec:       func(to, from T) { to.Spec = from.Spec },
-		copyStatus:     func(to, from T) { to.Status = from.Status },
-		validate:       v1prealpha1.ValidateA2AServer,
-		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
+		groupVersion: v1prealpha1.GroupVersion,
+		resource:     "a2aservers",
+		singular:     "a2aserver",
+		newObject:    func() T { return &v1prealpha1.A2AServer{} },
+		newList:      func() runtime.Object { return &v1prealpha1.A2AServerList{} },
+		spec:         func(o T) any { return &o.Spec },
+		copySpec:     func(to, from T) { to.Spec = from.Spec },
+		copyStatus:   func(to, from T) { to.Status = from.Status },
+		validate:     v1prealpha1.ValidateA2AServer,
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Ready", "Whether the server's agents can be used", func(o T) string {

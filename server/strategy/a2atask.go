@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/table"
@@ -11,17 +10,16 @@ import (
 func a2aTasks() Kind {
 	type T = *v1alpha1.A2ATask
 	return &kind[T]{
-		groupVersion:   v1alpha1.GroupVersion,
-		resource:       "a2atasks",
-		singular:       "a2atask",
-		newObject:      func() T { return &v1alpha1.A2ATask{} },
-		newList:        func() runtime.Object { return &v1alpha1.A2ATaskList{} },
-		spec:           func(o T) any { return &o.Spec },
-		copySpec:       func(to, from T) { to.Spec = from.Spec },
-		copyStatus:     func(to, from T) { to.Status = from.Status },
-		born:           func(o T) { o.Status = v1alpha1.A2ATaskStatus{Phase: v1alpha1.A2ATaskPending} },
-		validate:       v1alpha1.ValidateA2ATask,
-		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateA2ATaskStatus(o) },
+		groupVersion: v1alpha1.GroupVersion,
+		resource:     "a2atasks",
+		singular:     "a2atask",
+		newObject:    func() T { return &v1alpha1.A2ATask{} },
+		newList:      func() runtime.Object { return &v1alpha1.A2ATaskList{} },
+		spec:         func(o T) any { return &o.Spec },
+		copySpec:     func(to, from T) { to.Spec = from.Spec },
+		copyStatus:   func(to, from T) { to.Status = from.Status },
+		born:         func(o T) { o.Status = v1alpha1.A2ATaskStatus{Phase: v1alpha1.A2ATaskPending} },
+		validate:     v1alpha1.ValidateA2ATask,
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Query", "Query that the task is for", func(o T) string { return o.Spec.QueryRef.Name }),

@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/table"
@@ -23,9 +22,8 @@ func agents() Kind {
 			v1alpha1.MigrateAgent(o)
 			canonicalExtension(o.Spec.OutputSchema)
 		},
-		validate:       v1alpha1.ValidateAgent,
-		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
-		warnings:       func(o T) []string { return v1alpha1.MigrationWarnings(o) },
+		validate: v1alpha1.ValidateAgent,
+		warnings: func(o T) []string { return v1alpha1.MigrationWarnings(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Model", "Model that the Agent asks", agentModel),

@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/table"
@@ -11,17 +10,16 @@ import (
 func mcpServers() Kind {
 	type T = *v1alpha1.MCPServer
 	return &kind[T]{
-		groupVersion:   v1alpha1.GroupVersion,
-		resource:       "mcpservers",
-		singular:       "mcpserver",
-		shortNames:     []string{"mcps"},
-		newObject:      func() T { return &v1alpha1.MCPServer{} },
-		newList:        func() runtime.Object { return &v1alpha1.MCPServerList{} },
-		spec:           func(o T) any { return &o.Spec },
-		copySpec:       func(to, from T) { to.Spec = from.Spec },
-		copyStatus:     func(to, from T) { to.Status = from.Status },
-		validate:       v1alpha1.ValidateMCPServer,
-		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateMCPServerStatus(o) },
+		groupVersion: v1alpha1.GroupVersion,
+		resource:     "mcpservers",
+		singular:     "mcpserver",
+		shortNames:   []string{"mcps"},
+		newObject:    func() T { return &v1alpha1.MCPServer{} },
+		newList:      func() runtime.Object { return &v1alpha1.MCPServerList{} },
+		spec:         func(o T) any { return &o.Spec },
+		copySpec:     func(to, from T) { to.Spec = from.Spec },
+		copyStatus:   func(to, from T) { to.Status = from.Status },
+		validate:     v1alpha1.ValidateMCPServer,
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Available", "Whether the server answers", func(o T) string {

@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/table"
@@ -11,18 +10,17 @@ import (
 func models() Kind {
 	type T = *v1alpha1.Model
 	return &kind[T]{
-		groupVersion:   v1alpha1.GroupVersion,
-		resource:       "models",
-		singular:       "model",
-		newObject:      func() T { return &v1alpha1.Model{} },
-		newList:        func() runtime.Object { return &v1alpha1.ModelList{} },
-		spec:           func(o T) any { return &o.Spec },
-		copySpec:       func(to, from T) { to.Spec = from.Spec },
-		copyStatus:     func(to, from T) { to.Status = from.Status },
-		prepare:        func(o, _ T) { v1alpha1.MigrateModel(o) },
-		validate:       v1alpha1.ValidateModel,
-		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
-		warnings:       func(o T) []string { return v1alpha1.MigrationWarnings(o) },
+		groupVersion: v1alpha1.GroupVersion,
+		resource:     "models",
+		singular:     "model",
+		newObject:    func() T { return &v1alpha1.Model{} },
+		newList:      func() runtime.Object { return &v1alpha1.ModelList{} },
+		spec:         func(o T) any { return &o.Spec },
+		copySpec:     func(to, from T) { to.Spec = from.Spec },
+		copyStatus:   func(to, from T) { to.Status = from.Status },
+		prepare:      func(o, _ T) { v1alpha1.MigrateModel(o) },
+		validate:     v1alpha1.ValidateModel,
+		warnings:     func(o T) []string { return v1alpha1.MigrationWarnings(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Type", "What the Model is asked for", func(o T) string { return string(o.Spec.Type) }),

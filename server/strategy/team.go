@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/table"
@@ -11,18 +10,17 @@ import (
 func teams() Kind {
 	type T = *v1alpha1.Team
 	return &kind[T]{
-		groupVersion:   v1alpha1.GroupVersion,
-		resource:       "teams",
-		singular:       "team",
-		newObject:      func() T { return &v1alpha1.Team{} },
-		newList:        func() runtime.Object { return &v1alpha1.TeamList{} },
-		spec:           func(o T) any { return &o.Spec },
-		copySpec:       func(to, from T) { to.Spec = from.Spec },
-		copyStatus:     func(to, from T) { to.Status = from.Status },
-		prepare:        func(o, _ T) { v1alpha1.MigrateTeam(o) },
-		validate:       v1alpha1.ValidateTeam,
-		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
-		warnings:       func(o T) []string { return v1alpha1.MigrationWarnings(o) },
+		groupVersion: v1alpha1.GroupVersion,
+		resource:     "teams",
+		singular:     "team",
+		newObject:    func() T { return &v1alpha1.Team{} },
+		newList:      func() runtime.Object { return &v1alpha1.TeamList{} },
+		spec:         func(o T) any { return &o.Spec },
+		copySpec:     func(to, from T) { to.Spec = from.Spec },
+		copyStatus:   func(to, from T) { to.Status = from.Status },
+		prepare:      func(o, _ T) { v1alpha1.MigrateTeam(o) },
+		validate:     v1alpha1.ValidateTeam,
+		warnings:     func(o T) []string { return v1alpha1.MigrationWarnings(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Strategy", "What decides who speaks", func(o T) string { return o.Spec.Strategy }),

@@ -3,7 +3,6 @@ package strategy
 import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/server/table"
@@ -12,18 +11,17 @@ import (
 func tools() Kind {
 	type T = *v1alpha1.Tool
 	return &kind[T]{
-		groupVersion:   v1alpha1.GroupVersion,
-		resource:       "tools",
-		singular:       "tool",
-		newObject:      func() T { return &v1alpha1.Tool{} },
-		newList:        func() runtime.Object { return &v1alpha1.ToolList{} },
-		spec:           func(o T) any { return &o.Spec },
-		copySpec:       func(to, from T) { to.Spec = from.Spec },
-		copyStatus:     func(to, from T) { to.Status = from.Status },
-		prepare:        func(o, _ T) { canonicalExtension(o.Spec.InputSchema) },
-		validate:       v1alpha1.ValidateTool,
-		validateStatus: func(o, _ T) field.ErrorList { return v1alpha1.ValidateConditions(o.Status.Conditions) },
-		fields:         func(o T) fields.Set { return v1alpha1.SelectableFields(o) },
+		groupVersion: v1alpha1.GroupVersion,
+		resource:     "tools",
+		singular:     "tool",
+		newObject:    func() T { return &v1alpha1.Tool{} },
+		newList:      func() runtime.Object { return &v1alpha1.ToolList{} },
+		spec:         func(o T) any { return &o.Spec },
+		copySpec:     func(to, from T) { to.Spec = from.Spec },
+		copyStatus:   func(to, from T) { to.Status = from.Status },
+		prepare:      func(o, _ T) { canonicalExtension(o.Spec.InputSchema) },
+		validate:     v1alpha1.ValidateTool,
+		fields:       func(o T) fields.Set { return v1alpha1.SelectableFields(o) },
 		columns: []table.Column[T]{
 			table.Name[T](),
 			table.Text("Type", "How the tool is called", func(o T) string { return string(o.Spec.Type) }),
