@@ -20,10 +20,12 @@ import (
 // stricter here.
 var absentIsZero = []string{"message", "agentRef"}
 
-// testSchema breaks every constraint of every schema once, in a new object, in a
+// TestSchema breaks every constraint of every schema once, in a new object, in a
 // changed one and in a status, and compares what is said with what a cluster says
-// of the same document.
-func testSchema(t *testing.T, f *fixture) {
+// of the same document. It has a server of its own: there is one ArkConfig.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
 	for _, kind := range minimal {
 		if kind.apiVersion == "v1" {
 			continue

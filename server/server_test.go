@@ -8,7 +8,6 @@ func TestServer(t *testing.T) {
 	f := start(t, nil)
 	tests := map[string]func(*testing.T, *fixture){
 		"kinds":           testKinds,
-		"schema":          testSchema,
 		"discovery":       testDiscovery,
 		"openapi":         testOpenAPI,
 		"tables":          testTables,

@@ -1,24 +1,15 @@
 package schema_test
 
 import (
-	"encoding/json"
 	"testing"
 
 	"mckinsey.com/ark/api/v1alpha1"
-	"mckinsey.com/ark/internal/schema"
 )
 
 // BenchmarkQuery measures what the schema costs a write: an object of usual size,
 // with managedFields, and a status as long as an answer.
 func BenchmarkQuery(b *testing.B) {
-	s, err := schema.Of(v1alpha1.Resource("queries"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	query := &v1alpha1.Query{}
-	if err := json.Unmarshal([]byte(usualQuery), query); err != nil {
-		b.Fatal(err)
-	}
+	s, query := of(b, "queries"), read[v1alpha1.Query](b, usualQuery)
 	born, changed := query.DeepCopy(), query.DeepCopy()
 	born.Status = v1alpha1.QueryStatus{Phase: v1alpha1.QueryQueued, Conditions: query.Status.Conditions}
 	changed.Spec.Cancel = true
