@@ -61,6 +61,11 @@ var defaulted = map[string]string{
 	"ExecutionEngine": `{"address":{"value":"x"}}`,
 }
 
+// defaultedStatus are statuses without a phase.
+var defaultedStatus = map[string]string{
+	"A2ATask": `{"error":"x"}`, "Query": `{"duration":"1s"}`,
+}
+
 // The defaults of the schemas and those of the scheme are the same, so that an
 // object is the same in both backends.
 func TestSchemaAndSchemeDefaultAlike(t *testing.T) {
@@ -69,7 +74,11 @@ func TestSchemaAndSchemeDefaultAlike(t *testing.T) {
 	for kind, definition := range definitions(t) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			document := `{"apiVersion":"` + kinds[kind].String() + `","kind":"` + kind + `","metadata":{"name":"x"},"spec":` + defaulted[kind] + `}`
+			document := `{"apiVersion":"` + kinds[kind].String() + `","kind":"` + kind + `","metadata":{"name":"x"},"spec":` + defaulted[kind]
+			if status, ok := defaultedStatus[kind]; ok {
+				document += `,"status":` + status
+			}
+			document += "}"
 
 			validation, err := apiextensions.GetSchemaForVersion(internalDefinition(t, definition), kinds[kind].Version)
 			if err != nil {
@@ -94,15 +103,17 @@ func TestSchemaAndSchemeDefaultAlike(t *testing.T) {
 			}
 			scheme.Default(byScheme)
 
-			if diff := cmp.Diff(specOf(t, bySchema), specOf(t, byScheme)); diff != "" {
-				t.Errorf("spec (-schema +scheme):\n%s", diff)
+			for _, part := range []string{"spec", "status"} {
+				if diff := cmp.Diff(partOf(t, bySchema, part), partOf(t, byScheme, part)); diff != "" {
+					t.Errorf("%s (-schema +scheme):\n%s", part, diff)
+				}
 			}
 		})
 	}
 }
 
-// specOf returns the spec of obj as a client reads it.
-func specOf(t *testing.T, obj any) any {
+// partOf returns the spec or the status of obj as a client reads it.
+func partOf(t *testing.T, obj any, part string) any {
 	t.Helper()
 	data, err := json.Marshal(obj)
 	if err != nil {
@@ -112,5 +123,5 @@ func specOf(t *testing.T, obj any) any {
 	if err := json.Unmarshal(data, &document); err != nil {
 		t.Fatal(err)
 	}
-	return document["spec"]
+	return document[part]
 }

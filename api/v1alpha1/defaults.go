@@ -1,6 +1,10 @@
 package v1alpha1
 
-import "k8s.io/apimachinery/pkg/runtime"
+import (
+	"reflect"
+
+	"k8s.io/apimachinery/pkg/runtime"
+)
 
 // addDefaultingFuncs registers the defaults of every kind that has some.
 func addDefaultingFuncs(scheme *runtime.Scheme) error {
@@ -20,8 +24,11 @@ func setDefault[T ~string](field *T, def T) {
 	}
 }
 
-// SetA2ATaskDefaults fills in the limits of a task.
+// SetA2ATaskDefaults fills in the limits of a task, and the phase of a status.
 func SetA2ATaskDefaults(t *A2ATask) {
+	if !reflect.ValueOf(t.Status).IsZero() {
+		setDefault(&t.Status.Phase, A2ATaskPending)
+	}
 	setDefault(&t.Spec.Timeout, "12h")
 	setDefault(&t.Spec.TTL, "720h")
 	setDefault(&t.Spec.PollInterval, "5s")
@@ -59,9 +66,12 @@ func SetModelDefaults(m *Model) {
 	setDefault(&m.Spec.PollInterval, "1m")
 }
 
-// SetQueryDefaults fills in the type of the input and the timeout. The ttl depends
-// on the ArkConfig and is filled in at admission.
+// SetQueryDefaults fills in the type of the input and the timeout, and the phase of
+// a status. The ttl depends on the ArkConfig and is filled in at admission.
 func SetQueryDefaults(q *Query) {
+	if !reflect.ValueOf(q.Status).IsZero() {
+		setDefault(&q.Status.Phase, QueryPending)
+	}
 	setDefault(&q.Spec.Type, QueryTypeUser)
 	setDefault(&q.Spec.Timeout, "5m")
 }
