@@ -134,6 +134,13 @@ func compareCauses(t *testing.T, v violation, wanted []string, err error) {
 	switch {
 	case errors.As(err, &status) && apierrors.IsInvalid(err):
 		got = causesOf(status.ErrStatus.Details)
+		said := map[metav1.StatusCause]bool{}
+		for _, cause := range status.ErrStatus.Details.Causes {
+			if said[cause] {
+				t.Errorf("said twice: %v", cause)
+			}
+			said[cause] = true
+		}
 	case err != nil:
 		t.Fatalf("answered with %v, a cluster with %v", err, wanted)
 	}
