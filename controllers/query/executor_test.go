@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -41,7 +42,7 @@ func (g *gated) Run(ctx context.Context, q *arkv1alpha1.Query, _ execution.Recor
 	case <-gate:
 		return execution.Outcome{Phase: arkv1alpha1.QueryDone, Reason: arkv1alpha1.ReasonQuerySucceeded, Response: &arkv1alpha1.Response{Content: "answer to " + q.Name}}
 	case <-ctx.Done():
-		if context.Cause(ctx) == execution.ErrCanceled {
+		if errors.Is(context.Cause(ctx), execution.ErrCanceled) {
 			return execution.Outcome{Phase: arkv1alpha1.QueryCanceled, Reason: arkv1alpha1.ReasonQueryCanceled}
 		}
 		return execution.Outcome{Interrupted: context.Cause(ctx)}

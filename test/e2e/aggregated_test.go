@@ -12,7 +12,7 @@ func TestAggregated(t *testing.T) {
 	c := startCluster(t)
 	i := install(t, c)
 	port := freePort(t)
-	modules := []*process{i.server(t, port), i.module(t, "controllers"), i.module(t, "workers")}
+	modules := []*process{i.server(t, port, i.audited(t)...), i.module(t, "controllers"), i.module(t, "workers")}
 	c.aggregate(t, port)
 	c.available(t)
 	t.Cleanup(func() { // when all parts have ended
@@ -29,6 +29,7 @@ func TestAggregated(t *testing.T) {
 		{"story", testStory}, {"canI", testCanI}, {"prune", testPrune}, {"roles", testRoles}, {"forgedHeader", testForgedHeader},
 		{"impersonation", testImpersonation}, {"policy", testPolicy}, {"garbage", testGarbage},
 		{"namespaceDeletion", testNamespaceDeletion}, {"certificates", testCertificates},
+		{"metrics", testMetrics}, {"audit", testAudit}, {"probes", testProbes},
 	}
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {

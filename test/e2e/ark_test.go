@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -67,14 +66,4 @@ func (i *installation) server(t testing.TB, port int, extra ...string) *process 
 func (i *installation) serving(port int) []string {
 	return []string{"--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(port),
 		"--tls-cert-file", i.certFile, "--tls-private-key-file", i.keyFile}
-}
-
-// ark runs a command of the program to its end.
-func ark(t testing.TB, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(programs.ark, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("ark %v: %v\n%s", args, err, out)
-	}
-	return string(out)
 }

@@ -17,10 +17,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/yaml"
+
+	arkinstall "mckinsey.com/ark/api/install"
+	"mckinsey.com/ark/api/v1alpha1"
 )
 
 // TestBackendsAgree plays one script of writes against both backends: every answer,
@@ -98,11 +103,80 @@ func play(t *testing.T, config *rest.Config) *record {
 		p.watch(ctx, "agents", name, o)
 	}
 	p.watch(ctx, "queries", "all", metav1.ListOptions{})
+	for n := range watchers {
+		p.watch(ctx, "agents", fmt.Sprint("watcher-", n), metav1.ListOptions{})
+	}
+	informer := p.inform(ctx, config)
 	for _, step := range script {
 		p.answers = append(p.answers, p.take(step))
 	}
 	r := &record{answers: p.answers, events: p.settled(), end: p.end()}
+	p.sameForAll()
+	eventually(t, patience, "an informer of typed objects has seen the end", func() error {
+		if seen := informer(); !slices.Equal(seen, names(p.on("agents"), t)) || !slices.Contains(seen, "one "+lastMark) {
+			return fmt.Errorf("it has %v", seen)
+		}
+		return nil
+	})
 	return r
+}
+
+// watchers is how many more clients watch all agents.
+const watchers = 200
+
+// sameForAll: everybody who watches the same is told the same.
+func (p *player) sameForAll() {
+	p.t.Helper()
+	eventually(p.t, patience, "all watchers have been told the same", func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for n := range watchers {
+			if got := p.events[fmt.Sprint("agents/watcher-", n)]; !slices.Equal(got, p.events["agents/all"]) {
+				return fmt.Errorf("watcher %d was told %d events, the first one %d", n, len(got), len(p.events["agents/all"]))
+			}
+		}
+		return nil
+	})
+}
+
+// inform keeps a cache of controller-runtime, of Go types, and returns what says
+// which agents are in it, and their prompts.
+func (p *player) inform(ctx context.Context, config *rest.Config) func() []string {
+	p.t.Helper()
+	scheme := runtime.NewScheme()
+	if err := arkinstall.AddToScheme(scheme); err != nil {
+		p.t.Fatal(err)
+	}
+	objects := must(ctrlcache.New(config, ctrlcache.Options{Scheme: scheme, DefaultNamespaces: map[string]ctrlcache.Config{p.ns: {}}}))(p.t)
+	must(objects.GetInformer(ctx, &v1alpha1.Agent{}))(p.t)
+	go func() { _ = objects.Start(ctx) }() // it ends with ctx
+	if !objects.WaitForCacheSync(ctx) {
+		p.t.Fatal("the informer did not start")
+	}
+	return func() []string {
+		var list v1alpha1.AgentList
+		if err := objects.List(ctx, &list); err != nil {
+			return []string{err.Error()}
+		}
+		var all []string
+		for _, a := range list.Items {
+			all = append(all, a.Name+" "+a.Spec.Prompt)
+		}
+		slices.Sort(all)
+		return all
+	}
+}
+
+// names are the agents and their prompts as the API lists them.
+func names(on dynamic.ResourceInterface, t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, item := range must(on.List(t.Context(), metav1.ListOptions{}))(t).Items {
+		prompt, _, _ := unstructured.NestedString(item.Object, "spec", "prompt")
+		all = append(all, item.GetName()+" "+prompt)
+	}
+	slices.Sort(all)
+	return all
 }
 
 func resource(name string) schema.GroupVersionResource {
@@ -153,6 +227,9 @@ func (p *player) settled() []string {
 	defer p.mu.Unlock()
 	var all []string
 	for _, key := range slices.Sorted(maps.Keys(p.events)) {
+		if strings.Contains(key, "watcher") {
+			continue
+		}
 		for n, e := range p.events[key] {
 			all = append(all, fmt.Sprintf("%s %d: %s", key, n, e))
 		}

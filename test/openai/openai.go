@@ -24,6 +24,7 @@ type Server struct {
 	handle http.HandlerFunc
 }
 
+// Start serves until the test has ended.
 func Start(t *testing.T) *Server {
 	t.Helper()
 	m := &Server{calls: map[string]int{}, gate: make(chan struct{})}
