@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/internal/execution"
@@ -110,6 +111,8 @@ func (x *Executor) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, fmt.Errorf("read query %s: %w", key, err)
 	}
 	switch here := x.forget(key, q.UID); {
+	case q.Status.Phase.IsTerminal() && q.DeletionTimestamp != nil:
+		return ctrl.Result{}, x.release(ctx, &q)
 	case q.Status.Phase.IsTerminal():
 		return x.expire(ctx, &q)
 	case q.Ending() && here:
@@ -212,9 +215,6 @@ func (x *Executor) end(key types.NamespacedName, r *running) {
 // expire deletes a finished Query when its time to live, counted from its
 // completion, has passed.
 func (x *Executor) expire(ctx context.Context, q *arkv1alpha1.Query) (ctrl.Result, error) {
-	if q.DeletionTimestamp != nil {
-		return ctrl.Result{}, nil
-	}
 	completed, ok := q.CompletedAt()
 	if !ok {
 		completed = q.CreationTimestamp.Time
@@ -229,4 +229,18 @@ func (x *Executor) expire(ctx context.Context, q *arkv1alpha1.Query) (ctrl.Resul
 		return ctrl.Result{}, fmt.Errorf("delete expired query %s/%s: %w", q.Namespace, q.Name, err)
 	}
 	return ctrl.Result{}, nil
+}
+
+// release removes the finalizer of earlier releases, which nobody else would remove,
+// from a Query that has ended and is deleted.
+func (x *Executor) release(ctx context.Context, q *arkv1alpha1.Query) error {
+	before := q.DeepCopy()
+	if !controllerutil.RemoveFinalizer(q, arkv1alpha1.Finalizer) {
+		return nil
+	}
+	err := x.Client.Patch(ctx, q, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("remove the finalizer of query %s/%s: %w", q.Namespace, q.Name, err)
+	}
+	return nil
 }

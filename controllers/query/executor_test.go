@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -279,6 +280,25 @@ func TestExecutorNextLeader(t *testing.T) {
 	e.begins("[done cut cut]")
 	e.letGo()
 	e.becomes("cut", arkv1alpha1.QueryDone)
+}
+
+// TestExecutorReleases: a Query of an earlier release, which has a finalizer that
+// nobody else removes, can be deleted, also while it is executed.
+func TestExecutorReleases(t *testing.T) {
+	t.Parallel()
+	e := newExecutors(t, 1, aQuery("old", func(q *arkv1alpha1.Query) { q.Finalizers = []string{arkv1alpha1.Finalizer} }))
+	e.tell("old")
+	e.becomes("old", arkv1alpha1.QueryRunning)
+	if err := e.Client.Delete(t.Context(), e.get("old")); err != nil {
+		t.Fatal(err)
+	}
+	e.tell("old")
+	e.becomes("old", arkv1alpha1.QueryCanceled)
+	e.tell("old")
+	var q arkv1alpha1.Query
+	if err := e.Client.Get(t.Context(), types.NamespacedName{Namespace: "team", Name: "old"}, &q); !apierrors.IsNotFound(err) {
+		t.Errorf("it is still there: %v, finalizers %v", err, q.Finalizers)
+	}
 }
 
 func TestExecutorExpires(t *testing.T) {
