@@ -3,19 +3,17 @@
 package dev_test
 
 import (
-	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"mckinsey.com/ark/test/kubectl"
+	"mckinsey.com/ark/test/process"
 )
 
 // programs are built once for all tests of this package.
@@ -65,26 +63,8 @@ type dev struct {
 	args    []string
 	cmd     *exec.Cmd
 	stdout  *os.File // nil: the log
-	log     *lockedBuffer
+	log     *process.Log
 	exited  chan error
-}
-
-// lockedBuffer keeps what a process prints while the test reads it.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // startDev starts `ark dev` over a data folder of its own and waits until it
@@ -101,9 +81,9 @@ func startDev(t *testing.T, args ...string) *dev {
 func newDev(t *testing.T, args ...string) *dev {
 	t.Helper()
 	dir := dataDir(t)
-	d := &dev{t: t, dataDir: dir, port: freePort(t), args: args}
+	d := &dev{t: t, dataDir: dir, port: process.FreePort(t), args: args}
 	d.Client = &kubectl.Client{Program: programs.kubectl, Kubeconfig: filepath.Join(dir, "kubeconfig"), Home: dir,
-		Diagnose: func() string { return tail(d.log.String(), 60) }}
+		Diagnose: func() string { return process.Tail(d.log.String(), 60) }}
 	return d
 }
 
@@ -122,22 +102,12 @@ func dataDir(t *testing.T) string {
 	return dir
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // start runs the program; it may be called again after the last run ended.
 func (d *dev) start() {
 	d.t.Helper()
 	args := append([]string{"dev", "--data-dir", d.dataDir, "--port", fmt.Sprint(d.port)}, d.args...)
 	d.cmd = exec.Command(programs.ark, args...)
-	d.log = &lockedBuffer{}
+	d.log = &process.Log{}
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	if d.stdout != nil {
 		d.cmd.Stdout = d.stdout
@@ -198,13 +168,4 @@ func (d *dev) waitReady() {
 		_, err := d.Try("", "get", "--raw", "/readyz")
 		return err
 	})
-}
-
-// tail gives the last lines of a log.
-func tail(s string, lines int) string {
-	all := strings.Split(s, "\n")
-	if len(all) > lines {
-		all = all[len(all)-lines:]
-	}
-	return strings.Join(all, "\n")
 }

@@ -15,6 +15,7 @@ import (
 
 	"mckinsey.com/ark/internal/pgtest"
 	"mckinsey.com/ark/test/kubectl"
+	"mckinsey.com/ark/test/process"
 )
 
 // proxy passes connections on to a database, until it is cut.
@@ -128,7 +129,7 @@ func TestDatabaseAway(t *testing.T) {
 	})
 	lines := strings.Split(strings.TrimSpace(strings.TrimPrefix(d.log.String(), before)), "\n")
 	if len(lines) != 2 {
-		t.Errorf("%d lines were printed, want 2:\n%s", len(lines), tail(strings.Join(lines, "\n"), 10))
+		t.Errorf("%d lines were printed, want 2:\n%s", len(lines), process.Tail(strings.Join(lines, "\n"), 10))
 	}
 	if err := d.stop(); err != nil {
 		t.Errorf("stop by interrupt: %v", err)

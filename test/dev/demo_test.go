@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"mckinsey.com/ark/test/kubectl"
+	"mckinsey.com/ark/test/process"
 )
 
 // TestDemo is the first run of a new user, to its end.
 func TestDemo(t *testing.T) {
-	cmd := exec.Command(programs.ark, "dev", "--demo", "--exit", "--data-dir", dataDir(t), "--port", fmt.Sprint(freePort(t)))
+	cmd := exec.Command(programs.ark, "dev", "--demo", "--exit", "--data-dir", dataDir(t), "--port", fmt.Sprint(process.FreePort(t)))
 	cmd.Env = append(os.Environ(), "OPENAI_API_KEY=", "OPENAI_BASE_URL=")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -47,7 +48,7 @@ func TestDemoThatFails(t *testing.T) {
 	if err := d.stop(); err != nil {
 		t.Fatalf("stop by interrupt: %v\n%s", err, d.log)
 	}
-	t.Setenv("OPENAI_BASE_URL", fmt.Sprintf("http://127.0.0.1:%d/v1", freePort(t)))
+	t.Setenv("OPENAI_BASE_URL", fmt.Sprintf("http://127.0.0.1:%d/v1", process.FreePort(t)))
 	d.args = []string{"--demo"}
 	d.start()
 	d.Eventually(t, 2*time.Minute, "the failure of the demo is told", func() error {

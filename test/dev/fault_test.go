@@ -14,6 +14,7 @@ import (
 
 	"mckinsey.com/ark/test/kubectl"
 	"mckinsey.com/ark/test/openai"
+	"mckinsey.com/ark/test/process"
 )
 
 // TestModelFaults asks models that fail, each in its way: the Query must end in
@@ -108,11 +109,11 @@ func TestBadStart(t *testing.T) {
 		args  []string
 		wants []string
 	}{
-		{"unreachable database", []string{"--data-dir", dataDir(t), "--port", fmt.Sprint(freePort(t)),
-			"--database-url", fmt.Sprintf("postgres://ark:pw-in-url@127.0.0.1:%d/ark", freePort(t)), "--database-timeout", "3s"},
+		{"unreachable database", []string{"--data-dir", dataDir(t), "--port", fmt.Sprint(process.FreePort(t)),
+			"--database-url", fmt.Sprintf("postgres://ark:pw-in-url@127.0.0.1:%d/ark", process.FreePort(t)), "--database-timeout", "3s"},
 			[]string{"database", "3s"}},
 		{"port in use", []string{"--data-dir", dataDir(t), "--port", fmt.Sprint(port)}, []string{fmt.Sprint(port), "in use"}},
-		{"data of another version", []string{"--data-dir", oldVersion, "--port", fmt.Sprint(freePort(t))}, []string{"PostgreSQL 9", "PostgreSQL version"}},
+		{"data of another version", []string{"--data-dir", oldVersion, "--port", fmt.Sprint(process.FreePort(t))}, []string{"PostgreSQL 9", "PostgreSQL version"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -19,6 +19,8 @@ import (
 	"mckinsey.com/ark/internal/pg"
 	"mckinsey.com/ark/internal/pgtest"
 	"mckinsey.com/ark/internal/store"
+
+	"mckinsey.com/ark/test/process"
 )
 
 const (
@@ -81,7 +83,7 @@ func heapInUse(t *testing.T, d *dev) int64 {
 	out := d.Run(t, "", "get", "--raw", "/debug/pprof/heap?gc=1&debug=1")
 	match := heapLine.FindStringSubmatch(out)
 	if match == nil {
-		t.Fatalf("no HeapInuse in:\n%s", tail(out, 40))
+		t.Fatalf("no HeapInuse in:\n%s", process.Tail(out, 40))
 	}
 	n, err := strconv.ParseInt(match[1], 10, 64)
 	if err != nil {

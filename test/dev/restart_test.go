@@ -15,6 +15,7 @@ import (
 
 	"mckinsey.com/ark/test/kubectl"
 	"mckinsey.com/ark/test/openai"
+	"mckinsey.com/ark/test/process"
 )
 
 // TestKilledInTheMiddle kills the whole of `ark dev` with 100 queries running,
@@ -45,7 +46,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		kubectl.Contain(t, answers, fmt.Sprintf("query-%03d\tanswer to question %d\tTrue\n", i, i))
 	}
 	if err := d.stop(); err != nil {
-		t.Fatalf("stop by interrupt: %v\n%s", err, tail(d.log.String(), 40))
+		t.Fatalf("stop by interrupt: %v\n%s", err, process.Tail(d.log.String(), 40))
 	}
 }
 
@@ -179,7 +180,7 @@ func TestRestartKeepsData(t *testing.T) {
 	const path = "jsonpath={.metadata.uid} {.metadata.creationTimestamp} {.spec}"
 	before := d.Run(t, "", "get", "agent", "weather", "-o", path)
 	if err := d.stop(); err != nil {
-		t.Fatalf("stop by interrupt: %v\n%s", err, tail(d.log.String(), 40))
+		t.Fatalf("stop by interrupt: %v\n%s", err, process.Tail(d.log.String(), 40))
 	}
 	d.start()
 	d.waitReady()

@@ -1,56 +1,35 @@
 package e2e_test
 
 import (
-	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
-	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	proc "mckinsey.com/ark/test/process"
 )
 
 // process is a program that runs beside the tests.
 type process struct {
 	name   string
 	cmd    *exec.Cmd
-	log    *lockedBuffer
+	log    *proc.Log
 	exited chan struct{}
 	err    error // once exited is closed
 }
 
-// lockedBuffer keeps what a process prints while a test reads it.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // tail is the end of what the process printed.
 func (p *process) tail() string {
-	lines := strings.Split(p.log.String(), "\n")
-	return p.name + ":\n" + strings.Join(lines[max(0, len(lines)-40):], "\n")
+	return p.name + ":\n" + proc.Tail(p.log.String(), 40)
 }
 
 // run starts a program, which ends with the test at the latest, and with the
 // process of the tests however that ends.
 func run(t testing.TB, name, program string, args ...string) *process {
 	t.Helper()
-	p := &process{name: name, cmd: exec.Command(program, args...), log: &lockedBuffer{}, exited: make(chan struct{})}
+	p := &process{name: name, cmd: exec.Command(program, args...), log: &proc.Log{}, exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.Env = append(os.Environ(), "HOME="+os.TempDir())
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -93,15 +72,7 @@ func (p *process) alive(t testing.TB) {
 	}
 }
 
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
+func freePort(t testing.TB) int { return proc.FreePort(t) }
 
 // eventually repeats f until it returns nil, or fails the test at the limit.
 func eventually(t testing.TB, limit time.Duration, what string, f func() error) {
