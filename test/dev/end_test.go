@@ -3,6 +3,7 @@ package dev_test
 import (
 	"errors"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,6 +23,11 @@ func mustBeGone(t *testing.T, pid int) {
 // TestClosedTerminal sends what the kernel and then the shell send to a program
 // whose terminal is closed.
 func TestClosedTerminal(t *testing.T) {
+	// A parent that ignores hangups, such as nohup, hands that down, and ark dev heeds
+	// it. A signal that is caught here is at its default in a new program.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	d := startDev(t)
 	pid := postmasterPID(t, d.dataDir)
 	for range 2 {
