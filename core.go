@@ -19,7 +19,6 @@ import (
 
 	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/internal/egress"
-	"mckinsey.com/ark/internal/store"
 	"mckinsey.com/ark/server"
 )
 
@@ -255,7 +254,7 @@ func (o *coreOptions) openDatabase(ctx context.Context, e *environment) (ready f
 	gate := newGate(pool, uid)
 	e.parts.task("schema", gate.wait)
 	if o.has(moduleServer) {
-		err = o.serve(e.parts, e.objects, gate)
+		err = o.serve(e, gate)
 	}
 	return gate.pass, err
 }
@@ -270,14 +269,14 @@ func (o *coreOptions) mainModule() string {
 	return moduleMetrics
 }
 
-func (o *coreOptions) serve(parts *layers, objects *store.Store, g *gate) error {
+func (o *coreOptions) serve(e *environment, g *gate) error {
 	api, err := server.NewBehind(server.Options{
-		Store: objects, Modes: o.modes, WatchGracePeriod: o.WatchGrace, Ready: []healthz.HealthChecker{g.check()},
+		Egress: e.egress, Store: e.objects, Modes: o.modes, WatchGracePeriod: o.WatchGrace, Ready: []healthz.HealthChecker{g.check()},
 	}, o.Aggregated)
 	if err != nil {
 		return fmt.Errorf("make the API server: %w", err)
 	}
-	parts.start("API server", api.Run)
+	e.parts.start("API server", api.Run)
 	return nil
 }
 

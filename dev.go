@@ -169,8 +169,9 @@ func startModules(ctx context.Context, parts *layers, o devOptions, url string) 
 	if err != nil {
 		return nil, err
 	}
+	policy := egress.Policy{AllowLoopback: true, AllowPrivate: o.privateRanges}
 	api, err := server.New(parts.ctx, server.Options{
-		Store: objects, Port: o.Port, CertDir: o.DataDir + "/pki", Kubeconfig: o.kubeconfig(), Modes: o.modes,
+		Egress: policy, Store: objects, Port: o.Port, CertDir: o.DataDir + "/pki", Kubeconfig: o.kubeconfig(), Modes: o.modes,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the API server: %w", err)
@@ -188,7 +189,7 @@ func startModules(ctx context.Context, parts *layers, o devOptions, url string) 
 	config.QPS, config.Burst = clientQPS, clientBurst
 	e := &environment{
 		parts: parts, options: o.moduleOptions, database: url, objects: objects, api: config,
-		egress: egress.Policy{AllowLoopback: true, AllowPrivate: o.privateRanges},
+		egress: policy,
 	}
 	return config, e.start(ctx)
 }

@@ -28,7 +28,7 @@ func (e *environment) startWebhooks(o webhookOptions) error {
 		return fmt.Errorf("make the cache of the webhooks: %w", err)
 	}
 	module, err := webhooks.New(webhooks.Options{
-		Reader: reads.GetClient(), Live: reads.GetAPIReader(), Host: o.Host, Port: o.Port, CertDir: o.CertDir,
+		Reader: reads.GetClient(), Live: reads.GetAPIReader(), Host: o.Host, Port: o.Port, CertDir: o.CertDir, Egress: e.egress,
 	})
 	if err != nil {
 		return fmt.Errorf("make the webhooks: %w", err)

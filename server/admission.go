@@ -3,31 +3,46 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"mckinsey.com/ark/api/v1alpha1"
 	arkadmission "mckinsey.com/ark/internal/admission"
 )
 
-// queryAdmission makes what has to look around part of admission: how long a
-// finished Query is kept, and whether its target is there.
-type queryAdmission struct {
+// lookAround makes what has to look around part of admission: how long a finished
+// Query is kept, and whether what an object refers to is there.
+type lookAround struct {
 	*admission.Handler
-	queries arkadmission.Queries
+	queries    arkadmission.Queries
+	references arkadmission.References
 }
 
 var (
-	_ admission.MutationInterface   = (*queryAdmission)(nil)
-	_ admission.ValidationInterface = (*queryAdmission)(nil)
+	_ admission.MutationInterface   = (*lookAround)(nil)
+	_ admission.ValidationInterface = (*lookAround)(nil)
 )
 
-func newQueryAdmission(r registries, skipTargetCheck bool) *queryAdmission {
-	return &queryAdmission{
+// newLookAround reads Secrets and their like with a client of the API server that
+// has them.
+func newLookAround(r registries, core *rest.Config, o Options) (*lookAround, error) {
+	p := &lookAround{
 		Handler: admission.NewHandler(admission.Create, admission.Update),
-		queries: arkadmission.Queries{Exists: r.Exists, ArkConfig: r.ArkConfig, SkipTargetCheck: skipTargetCheck},
+		queries: arkadmission.Queries{Exists: r.Exists, ArkConfig: r.ArkConfig, SkipTargetCheck: o.SkipReferenceChecks},
 	}
+	if o.SkipReferenceChecks {
+		return p, nil
+	}
+	client, err := kubernetes.NewForConfig(core)
+	if err != nil {
+		return nil, fmt.Errorf("make a client for what objects refer to: %w", err)
+	}
+	p.references = arkadmission.References{Reader: coreReader{client}, Egress: o.Egress}
+	return p, nil
 }
 
 // query returns the Query that is written, nil if it is something else or its
@@ -44,7 +59,7 @@ func query(a admission.Attributes) *v1alpha1.Query {
 }
 
 // Admit fills in the ttl.
-func (p *queryAdmission) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+func (p *lookAround) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	q := query(a)
 	if q == nil {
 		return nil
@@ -52,19 +67,23 @@ func (p *queryAdmission) Admit(ctx context.Context, a admission.Attributes, _ ad
 	return unknown(p.queries.Default(ctx, q))
 }
 
-// Validate refuses a Query whose target is not there.
-func (p *queryAdmission) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
-	q := query(a)
-	if q == nil {
+// Validate refuses what refers to something that is not there.
+func (p *lookAround) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+	if a.GetSubresource() != "" || a.GetResource().Group != v1alpha1.GroupName {
 		return nil
 	}
-	old, _ := a.GetOldObject().(*v1alpha1.Query) // nil at creation
-	errs, err := p.queries.Validate(ctx, a.GetNamespace(), q, old)
+	errs, err := p.references.Validate(ctx, a.GetNamespace(), a.GetObject(), a.GetOldObject())
 	if err != nil {
 		return unknown(err)
 	}
+	if q := query(a); q != nil && len(errs) == 0 {
+		old, _ := a.GetOldObject().(*v1alpha1.Query) // nil at creation
+		if errs, err = p.queries.Validate(ctx, a.GetNamespace(), q, old); err != nil {
+			return unknown(err)
+		}
+	}
 	if len(errs) > 0 {
-		return apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("Query").GroupKind(), q.Name, errs)
+		return apierrors.NewInvalid(a.GetKind().GroupKind(), a.GetName(), errs)
 	}
 	return nil
 }

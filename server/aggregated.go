@@ -118,8 +118,11 @@ func (s *Server) behindConfig(o Options, a *Aggregated) (*genericapiserver.Recom
 		return nil, fmt.Errorf("prepare the API server: %w", err)
 	}
 	// Ark's own checks come last: they see what everybody else has made of it.
-	config.AdmissionControl = admission.NewChainHandler(config.AdmissionControl,
-		newQueryAdmission(s.registries, o.SkipTargetCheck))
+	look, err := newLookAround(s.registries, config.ClientConfig, o)
+	if err != nil {
+		return nil, err
+	}
+	config.AdmissionControl = admission.NewChainHandler(config.AdmissionControl, look)
 	return config, nil
 }
 

@@ -26,7 +26,7 @@ import (
 // TestArkConfigTTL has a server of its own: there is one ArkConfig.
 func TestArkConfigTTL(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(o *server.Options) { o.SkipTargetCheck = true })
+	f := start(t, func(o *server.Options) { o.SkipReferenceChecks = true })
 	configs, queries := f.dynamic.Resource(ark("arkconfigs")), f.dynamic.Resource(ark("queries")).Namespace(f.inNamespace(t))
 	must(configs.Create(t.Context(), object(t, "apiVersion: ark.mckinsey.com/v1alpha1\nkind: ArkConfig\nmetadata: {name: default}\nspec: {queryTTL: 12h}"), metav1.CreateOptions{}))(t)
 	o := object(t, queryManifest)

@@ -37,7 +37,7 @@ func TestManifests(t *testing.T) {
 	if _, err := os.Stat(compatManifests); errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("%s is not there: nothing to create", compatManifests)
 	}
-	f := start(t, func(o *server.Options) { o.SkipTargetCheck = true })
+	f := start(t, func(o *server.Options) { o.SkipReferenceChecks = true })
 	ns := f.inNamespace(t)
 	seen := 0
 	err := filepath.WalkDir(compatManifests, func(path string, entry fs.DirEntry, err error) error {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apiserver/pkg/storage/value"
 	"k8s.io/utils/clock"
 
+	"mckinsey.com/ark/internal/egress"
 	"mckinsey.com/ark/internal/store"
 	"mckinsey.com/ark/server/storage"
 )
@@ -51,8 +52,11 @@ type Options struct {
 	// Ready are checks beside those of the server's own: until all of them succeed,
 	// it is not ready.
 	Ready []healthz.HealthChecker
-	// SkipTargetCheck accepts Queries whose target does not exist.
-	SkipTargetCheck bool
+	// SkipReferenceChecks accepts Queries whose target does not exist, references to
+	// Secrets and ConfigMaps that do not, and Models at any address.
+	SkipReferenceChecks bool
+	// Egress says at which addresses Models may be: what the workers may dial.
+	Egress egress.Policy
 	// MaxRequestsInFlight and MaxMutatingRequestsInFlight; 0: the defaults.
 	MaxRequestsInFlight, MaxMutatingRequestsInFlight int
 	// WatchGracePeriod; 0: DefaultWatchGracePeriod.

@@ -38,7 +38,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{options: o, address: config.SecureServing.Listener.Addr(), registries: registries{}}
-	informers, err := applyAdmission(ctx, config, newQueryAdmission(s.registries, o.SkipTargetCheck))
+	look, err := newLookAround(s.registries, config.LoopbackClientConfig, o)
+	if err != nil {
+		return nil, errors.Join(err, config.SecureServing.Listener.Close())
+	}
+	informers, err := applyAdmission(ctx, config, look)
 	if err != nil {
 		return nil, errors.Join(err, config.SecureServing.Listener.Close())
 	}

@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,8 @@ type reviewer struct {
 	decoder runtime.Decoder
 	rules   map[schema.GroupVersionKind]strategy.Rules
 	queries arkadmission.Queries
+	// references are looked for past any cache.
+	references arkadmission.References
 }
 
 func newReviewer(o Options) (*reviewer, error) {
@@ -43,7 +46,10 @@ func newReviewer(o Options) (*reviewer, error) {
 	r := &reviewer{
 		decoder: serializer.NewCodecFactory(scheme).UniversalDeserializer(),
 		rules:   map[schema.GroupVersionKind]strategy.Rules{},
-		queries: arkadmission.Queries{Exists: look.exists, ArkConfig: look.arkConfig, SkipTargetCheck: o.SkipTargetCheck},
+		queries: arkadmission.Queries{Exists: look.exists, ArkConfig: look.arkConfig, SkipTargetCheck: o.SkipReferenceChecks},
+	}
+	if !o.SkipReferenceChecks {
+		r.references = arkadmission.References{Reader: cmp.Or(o.Live, o.Reader), Egress: o.Egress}
 	}
 	for _, kind := range strategy.Ark() {
 		rules := kind.Rules()
@@ -109,6 +115,11 @@ func (r *reviewer) validate(ctx context.Context, req admission.Request) admissio
 		return admission.Allowed("")
 	}
 	errs := rules.Validate(obj, old)
+	if len(errs) == 0 {
+		if errs, err = r.references.Validate(ctx, req.Namespace, obj, old); err != nil {
+			return unknown(ctx, err)
+		}
+	}
 	if q, ok := obj.(*v1alpha1.Query); ok && len(errs) == 0 {
 		before, _ := old.(*v1alpha1.Query) // nil at creation
 		if errs, err = r.queries.Validate(ctx, req.Namespace, q, before); err != nil {

@@ -106,7 +106,7 @@ func TestValidateQueryTarget(t *testing.T) {
 		"not there, asked twice":  {webhooks.Options{Reader: newReader(), Live: newReader()}, "", 422},
 		"gone, not named anew":    {webhooks.Options{Reader: newReader()}, query, 0},
 		"not there, named anew":   {webhooks.Options{Reader: newReader()}, other, 422},
-		"not to be looked for":    {webhooks.Options{Reader: newReader(), SkipTargetCheck: true}, "", 0},
+		"not to be looked for":    {webhooks.Options{Reader: newReader(), SkipReferenceChecks: true}, "", 0},
 		"the cluster is away":     {webhooks.Options{Reader: away}, "", 503},
 		"the webhook may not ask": {webhooks.Options{Reader: forbidden}, "", 500},
 	} {

@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"mckinsey.com/ark/internal/egress"
 )
 
 // Paths of the webhooks, as the webhook configurations name them.
@@ -33,8 +35,11 @@ type Options struct {
 	Port int
 	// CertDir holds tls.crt and tls.key, which are read again when they change.
 	CertDir string
-	// SkipTargetCheck accepts Queries whose target does not exist.
-	SkipTargetCheck bool
+	// SkipReferenceChecks accepts Queries whose target does not exist, references to
+	// Secrets and ConfigMaps that do not, and Models at any address.
+	SkipReferenceChecks bool
+	// Egress says at which addresses Models may be: what the executor may dial.
+	Egress egress.Policy
 }
 
 // Module serves the webhooks.
