@@ -12,24 +12,24 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 case "${1:-kubectl}" in
-  kubectl)
-    commands=(k8s.io/kubernetes/cmd/kubectl)
-    what="kubectl"
-    ;;
-  cluster)
-    commands=(
-      k8s.io/kubernetes/cmd/kube-apiserver
-      k8s.io/kubernetes/cmd/kube-controller-manager
-      k8s.io/kubernetes/cmd/kubectl
-      go.etcd.io/etcd/server/v3
-      helm.sh/helm/v4/cmd/helm
-    )
-    what="a Kubernetes control plane, kubectl and helm"
-    ;;
-  *)
-    echo "usage: $0 [kubectl|cluster]" >&2
-    exit 2
-    ;;
+kubectl)
+  commands=(k8s.io/kubernetes/cmd/kubectl)
+  what="kubectl"
+  ;;
+cluster)
+  commands=(
+    k8s.io/kubernetes/cmd/kube-apiserver
+    k8s.io/kubernetes/cmd/kube-controller-manager
+    k8s.io/kubernetes/cmd/kubectl
+    go.etcd.io/etcd/server/v3
+    helm.sh/helm/v4/cmd/helm
+  )
+  what="a Kubernetes control plane, kubectl and helm"
+  ;;
+*)
+  echo "usage: $0 [kubectl|cluster]" >&2
+  exit 2
+  ;;
 esac
 
 key=$(cat go.mod go.sum "$(basename "$0")" <(echo "$what") <(go version) <(go env GOARCH GOOS) | sha256sum | cut -c1-16)
