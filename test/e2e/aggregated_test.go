@@ -12,7 +12,7 @@ func TestAggregated(t *testing.T) {
 	c := startCluster(t)
 	i := install(t, c)
 	port := freePort(t)
-	modules := []*process{i.server(t, port, i.audited(t)...), i.module(t, "controllers"), i.module(t, "workers")}
+	modules := []*process{i.server(t, port, i.audited(t, "audit.log")...), i.module(t, "controllers"), i.module(t, "workers")}
 	c.aggregate(t, port)
 	c.available(t)
 	t.Cleanup(func() { // when all parts have ended

@@ -29,10 +29,18 @@ type load struct {
 
 	mu       sync.Mutex
 	requests int
-	failures []string
+	failures []failed
 	created  map[string]bool // with a success
 	added    map[string]int  // how often the watch said so
 }
+
+// failed is a request that failed.
+type failed struct {
+	verb, name string
+	err        error
+}
+
+func (f failed) String() string { return fmt.Sprintf("%s %s: %v", f.verb, f.name, f.err) }
 
 // startLoad begins; stop ends it.
 func startLoad(t testing.TB, config *rest.Config, clients int) *load {
@@ -71,17 +79,17 @@ func (l *load) work(ctx context.Context, client int) {
 			"metadata": map[string]any{"name": name}, "spec": map[string]any{"prompt": "p"},
 		}}
 		_, err := l.client.Create(ctx, agent, metav1.CreateOptions{})
-		l.note(ctx, "create", err)
+		l.note(ctx, "create", name, err)
 		if err == nil {
 			l.mu.Lock()
 			l.created[name] = true
 			l.mu.Unlock()
 			_, err = l.client.Get(ctx, name, metav1.GetOptions{})
-			l.note(ctx, "get", err)
-			l.note(ctx, "delete", l.client.Delete(ctx, name, metav1.DeleteOptions{}))
+			l.note(ctx, "get", name, err)
+			l.note(ctx, "delete", name, l.client.Delete(ctx, name, metav1.DeleteOptions{}))
 		}
 		_, err = l.client.List(ctx, metav1.ListOptions{Limit: 10})
-		l.note(ctx, "list", err)
+		l.note(ctx, "list", "", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(10 * time.Millisecond):
@@ -89,7 +97,7 @@ func (l *load) work(ctx context.Context, client int) {
 	}
 }
 
-func (l *load) note(ctx context.Context, what string, err error) {
+func (l *load) note(ctx context.Context, verb, name string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -97,7 +105,7 @@ func (l *load) note(ctx context.Context, what string, err error) {
 	defer l.mu.Unlock()
 	l.requests++
 	if err != nil {
-		l.failures = append(l.failures, fmt.Sprintf("%s %s: %v", time.Now().Format(time.TimeOnly), what, err))
+		l.failures = append(l.failures, failed{verb, name, err})
 	}
 }
 
@@ -145,7 +153,7 @@ func (l *load) seen(t testing.TB) {
 }
 
 // report returns how much was asked and what failed since the last report.
-func (l *load) report() (requests int, failures []string) {
+func (l *load) report() (requests int, failures []failed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	requests, failures = l.requests, l.failures

@@ -92,10 +92,10 @@ func testAudit(t *testing.T, i *installation, _ int) {
 }
 
 // audited are the flags of a server that writes an audit log.
-func (i *installation) audited(t testing.TB) []string {
+func (i *installation) audited(t testing.TB, log string) []string {
 	t.Helper()
 	writeFile(t, i.file("audit-policy.yaml"), []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n"))
-	return []string{"--audit-policy-file", i.file("audit-policy.yaml"), "--audit-log-path", i.file("audit.log")}
+	return []string{"--audit-policy-file", i.file("audit-policy.yaml"), "--audit-log-path", i.file(log)}
 }
 
 // testProbes: what a kubelet asks.
