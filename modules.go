@@ -141,8 +141,9 @@ type environment struct {
 	// election is how one of several processes is chosen to reconcile; nil: there
 	// is only this one.
 	election *election
-	// egress is what models and tools may be reached at.
+	// egress is what models and tools may be reached at, and http what reaches them.
 	egress egress.Policy
+	http   *egress.Clients
 	// identity of the process as a worker; empty: host and process id.
 	identity string
 
@@ -153,6 +154,7 @@ type environment struct {
 
 // start starts the modules that are clients of the API.
 func (e *environment) start(ctx context.Context) error {
+	e.http = egress.NewClients(e.parts.ctx, e.egress)
 	if e.options.has(moduleWebhooks) {
 		if err := e.startWebhooks(e.webhooks); err != nil {
 			return err

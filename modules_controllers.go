@@ -15,7 +15,6 @@ import (
 
 	"mckinsey.com/ark/controllers"
 	"mckinsey.com/ark/internal/due"
-	"mckinsey.com/ark/internal/egress"
 	"mckinsey.com/ark/internal/model"
 )
 
@@ -92,8 +91,7 @@ func (e *environment) newManager(what controllers.Options) (ctrl.Manager, error)
 	if err != nil {
 		return nil, fmt.Errorf("make the controller manager: %w", err)
 	}
-	clients := egress.NewClients(e.parts.ctx, e.egress)
-	what.Prober = model.New(model.Options{Reader: mgr.GetClient(), HTTP: clients.Model, AllowCrossNamespace: e.options.AllowCross})
+	what.Prober = model.New(model.Options{Reader: mgr.GetClient(), HTTP: e.http.Model, AllowCrossNamespace: e.options.AllowCross})
 	if what.Due == nil {
 		if what.Runner, err = e.newRunner(mgr.GetClient(), mgr.GetAPIReader()); err != nil {
 			return nil, err

@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
 	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
-	"mckinsey.com/ark/internal/egress"
 	"mckinsey.com/ark/internal/execution"
 	"mckinsey.com/ark/workers"
 )
@@ -88,7 +87,7 @@ func (e *environment) newRunner(reads client.Client, live client.Reader) (*execu
 	}
 	return execution.New(execution.Options{
 		Reader: reads, APIReader: live, ReaderFor: readerFor(e.api, reads),
-		AllowCrossNamespace: e.options.AllowCross, HTTP: egress.NewClients(e.parts.ctx, e.egress),
+		AllowCrossNamespace: e.options.AllowCross, HTTP: e.http,
 		Events: events, AllEvents: e.options.AllEvents, Metrics: executionMetrics,
 	}), nil
 }

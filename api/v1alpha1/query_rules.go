@@ -10,6 +10,18 @@ import (
 // HighestPriority bounds the annotation AnnotationPriority, and minus it does.
 const HighestPriority = 10
 
+// What holds for a Query that says nothing else.
+const (
+	DefaultQueryTimeout = 5 * time.Minute
+	DefaultQueryTTL     = 720 * time.Hour
+)
+
+// Timeout bounds the wait of the Query for its execution, and again the execution.
+func (q *Query) Timeout() time.Duration { return q.Spec.Timeout.OrDefault(DefaultQueryTimeout) }
+
+// TTL is how long the Query is kept once it has ended.
+func (q *Query) TTL() time.Duration { return q.Spec.TTL.OrDefault(DefaultQueryTTL) }
+
 // Held tells whether the Query is kept from being executed until a user lets it go.
 func (q *Query) Held() bool { return q.Annotations[AnnotationHold] == "true" }
 

@@ -21,9 +21,6 @@ import (
 // DefaultConcurrency is how many queries the leader executes at once.
 const DefaultConcurrency = 32
 
-// defaultTTL is how long a finished Query is kept that says nothing else.
-const defaultTTL = 720 * time.Hour
-
 // Runner executes one Query; *execution.Runner is one.
 type Runner interface {
 	Run(ctx context.Context, q *arkv1alpha1.Query, rec execution.Recorder) execution.Outcome
@@ -131,7 +128,7 @@ func (x *Executor) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 
 // wait has a Query wait for its turn, at most until its timeout.
 func (x *Executor) wait(ctx context.Context, q *arkv1alpha1.Query) (ctrl.Result, error) {
-	timeout := q.Spec.Timeout.OrDefault(execution.DefaultTimeout)
+	timeout := q.Timeout()
 	if err := x.write(ctx, q, x.markQueued); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -219,7 +216,7 @@ func (x *Executor) expire(ctx context.Context, q *arkv1alpha1.Query) (ctrl.Resul
 	if !ok {
 		completed = q.CreationTimestamp.Time
 	}
-	left := q.Spec.TTL.OrDefault(defaultTTL) - x.Clock.Since(completed)
+	left := q.TTL() - x.Clock.Since(completed)
 	if left > 0 {
 		return ctrl.Result{RequeueAfter: left}, nil
 	}

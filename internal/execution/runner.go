@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -20,8 +19,6 @@ import (
 )
 
 const (
-	// DefaultTimeout bounds the execution of a Query that says nothing else.
-	DefaultTimeout = 5 * time.Minute
 	// DefaultMaxTurns bounds how often an agent may call its model.
 	DefaultMaxTurns = 50
 )
@@ -107,7 +104,7 @@ func New(o Options) *Runner {
 // as it ends; calls do not overlap. An error of rec ends the Query.
 func (r *Runner) Run(ctx context.Context, q *arkv1alpha1.Query, rec Recorder) Outcome {
 	started := r.clock.Now()
-	timeout := q.Spec.Timeout.OrDefault(DefaultTimeout)
+	timeout := q.Timeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, ErrTimeout)
 	defer cancel()
 	logger := klog.FromContext(ctx).WithValues("query", klog.KObj(q), "uid", q.UID)

@@ -136,7 +136,7 @@ func TestTTLCountsFromTheEnd(t *testing.T) {
 		t.Errorf("due at %s before its end", due)
 	}
 	rv := mustWriteQuery(t, s, "ns/a", created, aQuery(), done)
-	if due, want := query[time.Time](t, pool, `SELECT expires_at FROM ark.queries`), end.Add(DefaultQueryTTL); !due.Equal(want) {
+	if due, want := query[time.Time](t, pool, `SELECT expires_at FROM ark.queries`), end.Add(arkv1alpha1.DefaultQueryTTL); !due.Equal(want) {
 		t.Errorf("due at %s, want %s", due, want)
 	}
 	mustWriteQuery(t, s, "ns/a", rv, done, edited)

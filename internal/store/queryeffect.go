@@ -6,12 +6,6 @@ import (
 	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
 )
 
-// Defaults of a Query's spec, where it says nothing.
-const (
-	DefaultQueryTimeout = 5 * time.Minute
-	DefaultQueryTTL     = 720 * time.Hour
-)
-
 // QueryChangeOf returns what the write that turns old into updated does beside the
 // object; nil stands for a Query that does not exist. It is a pure function, so
 // that whoever writes a Query, through whichever door, has the same effect.
@@ -62,7 +56,7 @@ func entryOf(q *arkv1alpha1.Query) *QueueEntry {
 		UID:       string(q.UID),
 		Namespace: q.Namespace,
 		Rank:      -int16(q.Priority()),
-		Wait:      q.Spec.Timeout.OrDefault(DefaultQueryTimeout),
+		Wait:      q.Timeout(),
 	}
 }
 
@@ -89,7 +83,7 @@ func rowOf(q *arkv1alpha1.Query, now time.Time) *QueryRow {
 	}
 	if q.Status.Phase.IsTerminal() {
 		row.CompletedAt = completedAt(q, now)
-		row.ExpiresAt = row.CompletedAt.Add(q.Spec.TTL.OrDefault(DefaultQueryTTL))
+		row.ExpiresAt = row.CompletedAt.Add(q.TTL())
 	}
 	return row
 }

@@ -128,15 +128,15 @@ func TestQueueEntry(t *testing.T) {
 		query *arkv1alpha1.Query
 		want  QueueEntry
 	}{
-		"plain":        {aQuery(), QueueEntry{Wait: DefaultQueryTimeout}},
+		"plain":        {aQuery(), QueueEntry{Wait: arkv1alpha1.DefaultQueryTimeout}},
 		"timeout":      {aQuery(timeout("90s")), QueueEntry{Wait: 90 * time.Second}},
-		"no duration":  {aQuery(timeout("soon")), QueueEntry{Wait: DefaultQueryTimeout}},
-		"urgent":       {aQuery(annotated(arkv1alpha1.AnnotationPriority, "7")), QueueEntry{Rank: -7, Wait: DefaultQueryTimeout}},
-		"not urgent":   {aQuery(annotated(arkv1alpha1.AnnotationPriority, "-3")), QueueEntry{Rank: 3, Wait: DefaultQueryTimeout}},
-		"most urgent":  {aQuery(annotated(arkv1alpha1.AnnotationPriority, "99999999999")), QueueEntry{Rank: -10, Wait: DefaultQueryTimeout}},
-		"very urgent":  {aQuery(annotated(arkv1alpha1.AnnotationPriority, "4000")), QueueEntry{Rank: -10, Wait: DefaultQueryTimeout}},
-		"least urgent": {aQuery(annotated(arkv1alpha1.AnnotationPriority, "-4000")), QueueEntry{Rank: 10, Wait: DefaultQueryTimeout}},
-		"not a number": {aQuery(annotated(arkv1alpha1.AnnotationPriority, "high")), QueueEntry{Wait: DefaultQueryTimeout}},
+		"no duration":  {aQuery(timeout("soon")), QueueEntry{Wait: arkv1alpha1.DefaultQueryTimeout}},
+		"urgent":       {aQuery(annotated(arkv1alpha1.AnnotationPriority, "7")), QueueEntry{Rank: -7, Wait: arkv1alpha1.DefaultQueryTimeout}},
+		"not urgent":   {aQuery(annotated(arkv1alpha1.AnnotationPriority, "-3")), QueueEntry{Rank: 3, Wait: arkv1alpha1.DefaultQueryTimeout}},
+		"most urgent":  {aQuery(annotated(arkv1alpha1.AnnotationPriority, "99999999999")), QueueEntry{Rank: -10, Wait: arkv1alpha1.DefaultQueryTimeout}},
+		"very urgent":  {aQuery(annotated(arkv1alpha1.AnnotationPriority, "4000")), QueueEntry{Rank: -10, Wait: arkv1alpha1.DefaultQueryTimeout}},
+		"least urgent": {aQuery(annotated(arkv1alpha1.AnnotationPriority, "-4000")), QueueEntry{Rank: 10, Wait: arkv1alpha1.DefaultQueryTimeout}},
+		"not a number": {aQuery(annotated(arkv1alpha1.AnnotationPriority, "high")), QueueEntry{Wait: arkv1alpha1.DefaultQueryTimeout}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestQueryRow(t *testing.T) {
 		completed, expires time.Time
 	}{
 		"not finished":                 {aQuery(completed(before)), time.Time{}, time.Time{}},
-		"finished":                     {aQuery(phase(arkv1alpha1.QueryDone), completed(before)), before, before.Add(DefaultQueryTTL)},
+		"finished":                     {aQuery(phase(arkv1alpha1.QueryDone), completed(before)), before, before.Add(arkv1alpha1.DefaultQueryTTL)},
 		"finished with a ttl":          {aQuery(phase(arkv1alpha1.QueryError), completed(before), ttl("10s")), before, before.Add(10 * time.Second)},
 		"finished without a condition": {aQuery(phase(arkv1alpha1.QueryCanceled), ttl("0s")), now, now},
 	}

@@ -72,7 +72,7 @@ func settleQuery(q *v1alpha1.Query, now metav1.Time) {
 		return
 	}
 	phase, reason, message := v1alpha1.QueryQueued, v1alpha1.ReasonQueryQueued, "The Query waits for a worker"
-	if q.Annotations[v1alpha1.AnnotationHold] == "true" {
+	if q.Held() {
 		phase, reason, message = v1alpha1.QueryPending, v1alpha1.ReasonQueryNotStarted, "The Query is held by the annotation "+v1alpha1.AnnotationHold
 	}
 	if q.Status.Phase == phase {

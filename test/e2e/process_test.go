@@ -77,16 +77,8 @@ func freePort(t testing.TB) int { return proc.FreePort(t) }
 // eventually repeats f until it returns nil, or fails the test at the limit.
 func eventually(t testing.TB, limit time.Duration, what string, f func() error) {
 	t.Helper()
-	deadline := time.Now().Add(limit)
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s: %v", limit, what, err)
-		}
-		time.Sleep(100 * time.Millisecond)
+	if err := proc.Until(limit, f); err != nil {
+		t.Fatalf("not within %s: %s: %v", limit, what, err)
 	}
 }
 

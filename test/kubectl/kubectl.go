@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mckinsey.com/ark/test/process"
 )
 
 // runLimit bounds one run of kubectl.
@@ -76,16 +78,8 @@ func (c *Client) MustFail(t testing.TB, stdin string, wants []string, args ...st
 // Eventually repeats f until it returns nil, or fails the test at the limit.
 func (c *Client) Eventually(t testing.TB, limit time.Duration, what string, f func() error) {
 	t.Helper()
-	deadline := time.Now().Add(limit)
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s: %v%s", limit, what, err, c.diagnosis())
-		}
-		time.Sleep(100 * time.Millisecond)
+	if err := process.Until(limit, f); err != nil {
+		t.Fatalf("not within %s: %s: %v%s", limit, what, err, c.diagnosis())
 	}
 }
 
