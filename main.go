@@ -16,6 +16,9 @@ import (
 	"mckinsey.com/ark/goose"
 )
 
+// version of the release; set when an image is built.
+var version = "development"
+
 // logFlags are klog's settings, of which users see the verbosity.
 var logFlags = flag.NewFlagSet("log", flag.ContinueOnError)
 
@@ -59,6 +62,7 @@ func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ark",
 		Short:         "Data layer and control plane for AI agents on Kubernetes",
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRun: func(*cobra.Command, []string) {
@@ -67,7 +71,7 @@ func newCommand() *cobra.Command {
 	}
 	klog.InitFlags(logFlags)
 	root.PersistentFlags().AddGoFlag(logFlags.Lookup("v"))
-	root.AddCommand(newDevCommand(), goose.NewCommand())
+	root.AddCommand(newDevCommand(), goose.NewCommand(), newCheckCommand())
 	root.AddCommand(newCoreCommands()...)
 	return root
 }

@@ -28,6 +28,9 @@ const (
 type Options struct {
 	// Delay before each completion, as a real model would take time.
 	Delay time.Duration
+	// AnyAddress lets it listen on others than loopback addresses, where anybody
+	// may ask: for a test, for as long as that takes.
+	AnyAddress bool
 }
 
 // Server is a running demo model.
@@ -38,16 +41,18 @@ type Server struct {
 	err  error
 }
 
-// Start listens on addr, whose host must be a loopback address and whose port
-// may be 0, and serves until ctx ends. It returns the server and its root URL,
+// Start listens on addr, whose host must be a loopback address (but for AnyAddress)
+// and whose port may be 0, and serves until ctx ends. It returns the server and its root URL,
 // such as http://127.0.0.1:4100; the base URL of the model is that plus /v1.
 func Start(ctx context.Context, addr string, o Options) (*Server, string, error) {
-	address, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return nil, "", fmt.Errorf("demo model address %q: %w", addr, err)
-	}
-	if !address.Addr().IsLoopback() {
-		return nil, "", fmt.Errorf("demo model address %q: it serves anybody who asks, so only on a loopback address", addr)
+	if !o.AnyAddress {
+		address, err := netip.ParseAddrPort(addr)
+		if err != nil {
+			return nil, "", fmt.Errorf("demo model address %q: %w", addr, err)
+		}
+		if !address.Addr().IsLoopback() {
+			return nil, "", fmt.Errorf("demo model address %q: it serves anybody who asks, so only on a loopback address", addr)
+		}
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
