@@ -71,3 +71,10 @@ for folder in openapi applyconfiguration crd; do
   rm -rf "gen/$folder"
   cp -R "$work/$folder" "gen/$folder"
 done
+# The chart installs the same definitions.
+rm -rf chart/files/crd
+mkdir -p chart/files/crd
+cp gen/crd/*.yaml chart/files/crd/
+
+echo "generate: README of the chart"
+tool helm-docs --chart-search-root chart --sort-values-order file --skip-version-footer --log-level warning
