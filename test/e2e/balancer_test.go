@@ -8,12 +8,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	proc "mckinsey.com/ark/test/process"
 )
 
 // balancer spreads connections over the replicas that say that they are ready, as
 // a cluster's Service does.
 type balancer struct {
-	*proxy
+	*proc.Line
 	ready func(client *http.Client, port int) bool
 
 	mu    sync.Mutex
@@ -36,7 +38,7 @@ func newBalancer(t testing.TB, ports ...int) *balancer {
 func newBalancerBy(t testing.TB, ready func(*http.Client, int) bool, ports ...int) *balancer {
 	t.Helper()
 	b := &balancer{ready: ready}
-	b.proxy = newProxy(t, b.pick)
+	b.Line = proc.NewLine(t, "127.0.0.1:0", b.pick)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	go b.look(ctx, ports)

@@ -19,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+
+	proc "mckinsey.com/ark/test/process"
 )
 
 // outage is how long the database stays away.
@@ -42,7 +44,7 @@ func TestDatabaseAway(t *testing.T) {
 	events := i.watchAgents(t)
 	expectEvent(t, events, "ADDED first")
 
-	line.cut(true)
+	line.Cut(true)
 	over := time.Now().Add(outage)
 	eventually(t, patience, "/readyz says that the database is away", func() error {
 		if status, body := probe(t, port, "/readyz"); status == http.StatusOK || !strings.Contains(body, "postgresql failed") {
@@ -62,7 +64,7 @@ func TestDatabaseAway(t *testing.T) {
 		time.Sleep(time.Second)
 	}
 	requests.Wait()
-	line.cut(false)
+	line.Cut(false)
 	eventually(t, patience, "writes work again", func() error {
 		_, err := i.Try("", "patch", "agent", "first", "--type=merge", "-p", `{"spec":{"prompt":"back"}}`)
 		return err
@@ -117,7 +119,7 @@ func isAway(t *testing.T, what string, err error) {
 
 // throughProxy leads the installation's database connections through a line that
 // can be cut.
-func (i *installation) throughProxy(t *testing.T) *proxy {
+func (i *installation) throughProxy(t *testing.T) *proc.Line {
 	t.Helper()
 	u := must(url.Parse(i.database))(t)
 	network, address := "tcp", u.Host
@@ -125,11 +127,11 @@ func (i *installation) throughProxy(t *testing.T) *proxy {
 	if dir := query.Get("host"); strings.HasPrefix(dir, "/") {
 		network, address = "unix", dir+"/.s.PGSQL."+query.Get("port")
 	}
-	p := newProxy(t, func() (string, string) { return network, address })
+	p := proc.NewLine(t, "127.0.0.1:0", func() (string, string) { return network, address })
 	query.Del("host")
 	query.Del("port")
 	query.Set("sslmode", "disable")
-	u.Host, u.RawQuery = fmt.Sprintf("127.0.0.1:%d", p.port()), query.Encode()
+	u.Host, u.RawQuery = fmt.Sprintf("127.0.0.1:%d", p.Port()), query.Encode()
 	i.database = u.String()
 	return p
 }

@@ -24,7 +24,7 @@ func TestEtcd(t *testing.T) {
 	for name, port := range ports {
 		replicas[name] = c.custom(t, name, port)
 	}
-	c.registerWebhooks(t, newBalancerOf(t, ports).port())
+	c.registerWebhooks(t, newBalancerOf(t, ports).Port())
 	i := &installation{cluster: c}
 	t.Run("kubectl", func(t *testing.T) { kubectl.Script(t, c.Client) })
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"mckinsey.com/ark/test/load"
 	"mckinsey.com/ark/test/openai"
 )
 
@@ -26,12 +27,12 @@ func TestReplicas(t *testing.T) {
 		name := fmt.Sprint("replica-", n)
 		replicas[name] = i.replica(t, name, port)
 	}
-	c.aggregate(t, newBalancer(t, ports...).port())
+	c.aggregate(t, newBalancer(t, ports...).Port())
 	c.available(t)
 	m := openai.Start(t)
 	i.Run(t, m.Manifests(), "create", "-f", "-")
 	leader := i.leader(t, "")
-	l := startLoad(t, c.admin, 4)
+	l := load.Start(t, c.admin, 4)
 
 	t.Run("kill", func(t *testing.T) {
 		release := m.Hold()
@@ -58,8 +59,8 @@ func TestReplicas(t *testing.T) {
 			}
 			return err
 		})
-		l.seen(t)
-		requests, failures := l.report()
+		l.Seen(t)
+		requests, failures := l.Report()
 		t.Logf("%d requests, %d failed around the kill: %v", requests, len(failures), failures)
 	})
 
@@ -76,22 +77,22 @@ func TestReplicas(t *testing.T) {
 			}
 			return nil
 		})
-		l.seen(t)
-		l.report()
+		l.Seen(t)
+		l.Report()
 		other := map[string]string{"replica-0": "replica-1", "replica-1": "replica-0"}[leader]
 		replicas[other].stop(t)
 		if err := replicas[other].err; err != nil {
 			t.Errorf("%s ended with %v:\n%s", other, err, replicas[other].tail())
 		}
-		l.seen(t)
-		requests, failures := l.report()
+		l.Seen(t)
+		requests, failures := l.Report()
 		t.Logf("%d requests, %d never reached it: %v", requests, len(failures), failures)
 		if requests == 0 {
 			t.Error("nothing was asked")
 		}
 		reached := i.reached(t, other)
 		for _, f := range failures {
-			if f.name == "" || reached[f.verb+" "+f.name] {
+			if f.Name == "" || reached[f.Verb+" "+f.Name] {
 				t.Errorf("a request failed that had reached %s: %v", other, f)
 			}
 		}
