@@ -4,7 +4,8 @@
 # whatever it is built from. Prints the folder that holds them.
 #
 #   binaries.sh            kubectl alone: a minute or two
-#   binaries.sh cluster    a whole control plane with kubectl and helm: some minutes
+#   binaries.sh cluster    a whole control plane with kubectl and helm: some minutes;
+#                          and the program cluster (main.go), which runs all of it
 #
 # The flags are those of `go test` without -race, so that the compile cache of
 # the product serves here too.
@@ -54,4 +55,21 @@ if [ ! -d "$target" ]; then
   chmod 755 "$partial"
   mv "$partial" "$target"
 fi
-echo "$target"
+if [ "${1:-kubectl}" = kubectl ]; then
+  echo "$target"
+  exit
+fi
+
+# Our own program changes more often: it is built apart, and stands in a folder
+# with links to the others.
+sources=$(find . -name '*.go' ! -name '*_test.go' -print0 | sort -z | xargs -0 cat | sha256sum | cut -c1-16)
+all="$target-$sources"
+if [ ! -d "$all" ]; then
+  partial=$(mktemp -d "$cache/build.XXXXXX")
+  trap 'rm -rf "$partial"' EXIT
+  go build -o "$partial/cluster" . >&2
+  for program in "$target"/*; do ln -s "$program" "$partial/"; done
+  chmod 755 "$partial"
+  mv "$partial" "$all"
+fi
+echo "$all"
