@@ -5,7 +5,9 @@ TOOL := go tool -modfile=go.tools.mod
 REPORT := bin/report
 ARGS ?=
 # Our packages, without what is generated, and without what needs a whole cluster.
-PACKAGES = $$(go list ./... | grep -v -e /gen/ -e /test/e2e)
+PACKAGES = $$(go list ./... | grep -v -e /gen/ -e /test/e2e -e /test/install -e /test/chart)
+# What needs one: beside a control plane, and installed into one.
+CLUSTER_PACKAGES = ./test/e2e/... ./test/chart/... ./test/install/...
 # What is tested again under the race detector.
 RACE_PACKAGES = $$(go list ./... | grep -v -e /gen/ -e /test/)
 # Every shell script, with or without a suffix.
@@ -36,13 +38,15 @@ test: $(REPORT) ## Run all tests, conformance included
 	@go test -json -timeout 20m $(PACKAGES) | $(REPORT)
 
 .PHONY: e2e
-e2e: $(REPORT) ## Run Ark beside a real Kubernetes control plane, used as people do
+e2e: $(REPORT) ## Run Ark beside a real Kubernetes control plane, and install its chart, as people do
 	@echo "testing beside a real control plane (the first time builds one for some minutes)"
-	@go test -json -count 1 -timeout 30m ./test/e2e/... | $(REPORT)
+	@{ (cd test/cluster && go test -json -count 1 -timeout 15m ./...) && \
+	  go test -json -p 1 -count 1 -timeout 40m $(CLUSTER_PACKAGES); } | $(REPORT)
 
 .PHONY: transcript
-transcript: ## Write docs/e2e.md anew, from a run of the end-to-end tests
+transcript: ## Write docs/e2e.md and docs/install.md anew, from a run of the end-to-end tests
 	@go test -count 1 -timeout 15m -run 'TestAggregated/story' ./test/e2e -transcript
+	@go test -count 1 -timeout 15m -run 'TestInstall' ./test/install -transcript
 
 .PHONY: conformance
 conformance: $(REPORT) ## Run Kubernetes' own storage suite, directly and through the Cacher

@@ -24,7 +24,7 @@ func (s *Transcript) Say(t testing.TB, text string) {
 func (s *Transcript) Run(t testing.TB, stdin string, args ...string) string {
 	t.Helper()
 	out := s.Client.Run(t, stdin, args...)
-	s.note(t, stdin, args, out)
+	s.Note(t, "kubectl", args, stdin, out)
 	return out
 }
 
@@ -36,13 +36,13 @@ func (s *Transcript) Fails(t testing.TB, stdin string, args ...string) string {
 		t.Fatalf("kubectl %s did not fail:\n%s", strings.Join(args, " "), out)
 	}
 	_, printed, _ := strings.Cut(err.Error(), "\n")
-	s.note(t, stdin, args, printed)
+	s.Note(t, "kubectl", args, stdin, printed)
 	return printed
 }
 
-func (s *Transcript) note(t testing.TB, stdin string, args []string, out string) {
+// Note writes down a command and what it printed.
+func (s *Transcript) Note(t testing.TB, command string, args []string, stdin, out string) {
 	t.Helper()
-	command := "kubectl"
 	for _, arg := range args {
 		command += " " + quote(arg)
 	}

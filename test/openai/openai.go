@@ -6,6 +6,7 @@ package openai
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -24,12 +25,25 @@ type Server struct {
 	handle http.HandlerFunc
 }
 
-// Start serves until the test has ended.
+// Start serves until the test has ended, on this machine alone.
 func Start(t *testing.T) *Server {
 	t.Helper()
+	return StartAt(t, "127.0.0.1:0")
+}
+
+// StartAt is Start at an address.
+func StartAt(t *testing.T, address string) *Server {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := &Server{calls: map[string]int{}, gate: make(chan struct{})}
 	close(m.gate)
-	m.Server = httptest.NewServer(http.HandlerFunc(m.serve))
+	m.Server = httptest.NewUnstartedServer(http.HandlerFunc(m.serve))
+	_ = m.Listener.Close() // its own
+	m.Listener = listener
+	m.Server.Start()
 	t.Cleanup(m.Close)
 	return m
 }

@@ -77,7 +77,9 @@ func RemoveAddress(ip string) error {
 
 func address(ip string) *netlink.Addr { return &netlink.Addr{IPNet: host(ip)} }
 
-func host(ip string) *net.IPNet { return &net.IPNet{IP: net.ParseIP(ip).To4(), Mask: net.CIDRMask(32, 32)} }
+func host(ip string) *net.IPNet {
+	return &net.IPNet{IP: net.ParseIP(ip).To4(), Mask: net.CIDRMask(32, 32)}
+}
 
 // Pod is the network of a Pod.
 type Pod struct {

@@ -105,15 +105,18 @@ func (c *instance) identity(s *container.Spec, i *image) error {
 	pod := ptr.Deref(c.pod.object().Spec.SecurityContext, corev1.PodSecurityContext{})
 	own := ptr.Deref(c.spec.SecurityContext, corev1.SecurityContext{})
 	user, group, _ := strings.Cut(i.User, ":")
-	for text, number := range map[string]*int{user: &s.UID, group: &s.GID} {
-		if text == "" {
+	for _, part := range []struct {
+		text   string
+		number *int
+	}{{user, &s.UID}, {group, &s.GID}} {
+		if part.text == "" {
 			continue
 		}
-		value, err := strconv.Atoi(text)
+		value, err := strconv.Atoi(part.text)
 		if err != nil {
 			return fmt.Errorf("the user %q of the image is no number", i.User)
 		}
-		*number = value
+		*part.number = value
 	}
 	for _, uid := range []*int64{pod.RunAsUser, own.RunAsUser} {
 		if uid != nil {

@@ -166,4 +166,3 @@ func (s *status) condition(kind corev1.PodConditionType, holds bool, reason stri
 	s.since[kind] = c
 	return c
 }
-
