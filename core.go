@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -48,6 +47,7 @@ type coreOptions struct {
 	MetricsCerts  string
 	Probes        string
 	Webhooks      webhookOptions
+	Certificates  certificateOptions
 	Aggregated    *server.Aggregated
 	moduleOptions
 }
@@ -83,14 +83,14 @@ leader executes queries too.`+general),
 func newCoreCommand(name, backend, short, long string) *cobra.Command {
 	o := &coreOptions{
 		Backend: backend, WatchGrace: server.DefaultWatchGracePeriod, LeaderElect: true, Metrics: ":8443", Probes: ":8081",
-		Webhooks:  webhookOptions{Port: defaultWebhookPort},
+		Webhooks: webhookOptions{Port: defaultWebhookPort}, Certificates: newCertificateOptions(),
 		Namespace: os.Getenv("POD_NAMESPACE"), Identity: os.Getenv("POD_NAME"),
 		Aggregated: server.NewAggregated(), moduleOptions: newModuleOptions(),
 	}
 	cmd := &cobra.Command{
 		Use: name, Short: short, Long: long, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.complete(); err != nil {
+			if err := errors.Join(o.Certificates.complete(cmd.Flags()), o.complete()); err != nil {
 				return err
 			}
 			return runCore(cmd.Context(), o)
@@ -125,6 +125,7 @@ func (o *coreOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.Webhooks.Port, "webhook-port", o.Webhooks.Port, "port that the webhooks listen at")
 	f.StringVar(&o.Webhooks.CertDir, "webhook-cert-dir", o.Webhooks.CertDir, "folder of the webhooks' tls.crt and tls.key, read again when they change")
 	f.IntVar(&o.MaxQueries, "max-concurrent-queries", o.MaxQueries, "how many queries the leader executes at once, with --storage-backend=etcd")
+	o.Certificates.addFlags(f)
 	o.moduleOptions.addFlags(f)
 	o.Aggregated.AddFlags(f)
 }
@@ -183,6 +184,18 @@ func runCore(ctx context.Context, o *coreOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	registered, err := o.keepCertificates(ctx, e)
+	if ctx.Err() != nil {
+		return nil // told to stop while it waited
+	}
+	if err != nil {
+		return err
+	}
+	if o.has(moduleMetrics) {
+		if err := e.startMetrics(o.Metrics, o.MetricsCerts); err != nil {
+			return err
+		}
+	}
 	ready := func(context.Context) error { return nil }
 	if o.Backend == backendPostgreSQL {
 		if ready, err = o.openDatabase(ctx, e); err != nil {
@@ -193,7 +206,7 @@ func runCore(ctx context.Context, o *coreOptions) (err error) {
 	running := e.health.gate("start", "the modules wait for the database or for the cluster's API")
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() { started <- errors.Join(ready(waiting), awaitAPI(waiting, cluster)) }()
+	go func() { started <- errors.Join(ready(waiting), registered(waiting), awaitAPI(waiting, cluster)) }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -213,8 +226,8 @@ func runCore(ctx context.Context, o *coreOptions) (err error) {
 	}
 }
 
-// environment is what the modules stand on, with the probes and metrics of the
-// process, which are there before anything else is.
+// environment is what the modules stand on, with the probes of the process, which are
+// there before anything else is.
 func (o *coreOptions) environment(ctx context.Context, parts *layers, cluster *rest.Config) (*environment, error) {
 	e := &environment{
 		parts: parts, options: o.moduleOptions, api: cluster, identity: o.Identity, webhooks: o.Webhooks,
@@ -229,9 +242,6 @@ func (o *coreOptions) environment(ctx context.Context, parts *layers, cluster *r
 	}
 	if probes != nil {
 		parts.start("probes", probes)
-	}
-	if o.has(moduleMetrics) {
-		return e, e.startMetrics(o.Metrics, o.MetricsCerts)
 	}
 	return e, nil
 }
@@ -271,7 +281,7 @@ func (o *coreOptions) mainModule() string {
 
 func (o *coreOptions) serve(e *environment, g *gate) error {
 	api, err := server.NewBehind(server.Options{
-		Egress: e.egress, Store: e.objects, Modes: o.modes, WatchGracePeriod: o.WatchGrace, Ready: []healthz.HealthChecker{g.check()},
+		Egress: e.egress, Store: e.objects, Modes: o.modes, WatchGracePeriod: o.WatchGrace, Ready: append(e.ready, g.check()),
 	}, o.Aggregated)
 	if err != nil {
 		return fmt.Errorf("make the API server: %w", err)

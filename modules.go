@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/client-go/kubernetes"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
@@ -149,7 +150,8 @@ type environment struct {
 
 	webhooks webhookOptions
 	health   health
-	events   record.EventRecorder // once somebody has asked for it
+	ready    []healthz.HealthChecker // of the server, beside those of its own
+	events   record.EventRecorder    // once somebody has asked for it
 }
 
 // start starts the modules that are clients of the API.
