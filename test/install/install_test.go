@@ -2,12 +2,18 @@ package install_test
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/metadata"
 
 	"mckinsey.com/ark/test/kubectl"
 	"mckinsey.com/ark/test/openai"
@@ -53,23 +59,45 @@ func (s *story) asks(t *testing.T, m *openai.Server, name string) {
 	kubectl.Contain(t, s.Run(t, "", "get", "query", name, "-o", "jsonpath={.status.response.content}"), "answer to Who are you?")
 }
 
-// objects are all of the cluster that outlive a moment, as resource/namespace/name.
+// objects are all of the cluster that outlive a moment, as resource namespace/name.
 func (i *installation) objects(t *testing.T) []string {
 	t.Helper()
-	var all []string
-	for _, resource := range strings.Fields(i.Run(t, "", "api-resources", "--verbs=list", "-o", "name")) {
-		if strings.HasPrefix(resource, "events") || strings.HasPrefix(resource, "componentstatuses") {
-			continue
-		}
-		out, err := i.Try("", "get", resource, "-A", "-o", `jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range strings.Fields(out) {
-			all = append(all, resource+" "+name)
-		}
+	all, err := i.tryObjects(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return all
+}
+
+func (i *installation) tryObjects(ctx context.Context) ([]string, error) {
+	lists, err := discovery.NewDiscoveryClientForConfigOrDie(i.admin).ServerPreferredResources()
+	if err != nil {
+		return nil, err
+	}
+	client, err := metadata.NewForConfig(i.admin)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, list := range discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "delete"}}, lists) {
+		version, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			return nil, err
+		}
+		for _, resource := range list.APIResources {
+			if resource.Name == "events" {
+				continue
+			}
+			items, err := client.Resource(version.WithResource(resource.Name)).List(ctx, metav1.ListOptions{})
+			if err != nil {
+				return nil, fmt.Errorf("list %s: %w", resource.Name, err)
+			}
+			for _, item := range items.Items {
+				all = append(all, fmt.Sprintf("%s.%s %s/%s", resource.Name, version.Group, item.Namespace, item.Name))
+			}
+		}
+	}
+	return all, nil
 }
 
 // leftOver waits until nothing is there that was not there before, but for what is
@@ -77,8 +105,12 @@ func (i *installation) objects(t *testing.T) []string {
 func (i *installation) leftOver(t *testing.T, before []string, stays func(object string) bool) {
 	t.Helper()
 	i.eventually(t, "nothing is left", func() error {
+		objects, err := i.tryObjects(t.Context())
+		if err != nil {
+			return err
+		}
 		var left []string
-		for _, object := range i.objects(t) {
+		for _, object := range objects {
 			if !slices.Contains(before, object) && !stays(object) {
 				left = append(left, object)
 			}
@@ -136,7 +168,7 @@ func testInstallEtcd(t *testing.T, s *story, m *openai.Server) {
 	s.helm(t, "uninstall", "ark", "-n", namespace, "--wait")
 	kubectl.Contain(t, s.Run(t, "", "get", "queries,agents,models"), "first", "done")
 	s.i.leftOver(t, before, func(object string) bool {
-		return strings.Contains(object, "ark.mckinsey.com") || strings.HasPrefix(object, "secrets default/")
+		return strings.Contains(object, "ark.mckinsey.com") || strings.HasPrefix(object, "secrets. default/")
 	})
 	s.Say(t, "Installed again, it finds them:")
 	s.helm(t, "install", "ark", "./chart", "-n", namespace, "--wait")
@@ -161,7 +193,7 @@ func testInstallPostgreSQL(t *testing.T, s *story, m *openai.Server) {
 	s.Say(t, "Uninstalling leaves the database alone:")
 	s.helm(t, "uninstall", "ark", "-n", namespace, "--wait")
 	s.i.leftOver(t, before, func(object string) bool {
-		return strings.HasPrefix(object, "secrets default/") || strings.HasSuffix(object, namespace+"/"+credentials)
+		return strings.HasPrefix(object, "secrets. default/") || strings.HasSuffix(object, namespace+"/"+credentials)
 	})
 	if n := ask[int64](t, d, "ark", "SELECT count(*) FROM observe.queries WHERE name = 'first' AND phase = 'done'"); n != 1 {
 		t.Errorf("%d queries are left in the database", n)

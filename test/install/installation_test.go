@@ -83,17 +83,17 @@ func (i *installation) diagnose() string {
 // clean removes what a test has left, data included.
 func (i *installation) clean(t *testing.T) {
 	t.Helper()
-	for _, args := range [][]string{{"uninstall", "ark", "-n", namespace, "--ignore-not-found", "--no-hooks", "--wait"}} {
-		if out, err := i.tryHelm(args...); err != nil {
-			t.Errorf("%v\n%s", err, out)
+	if _, err := i.tryHelm("uninstall", "ark", "-n", namespace, "--ignore-not-found", "--no-hooks", "--wait"); err != nil {
+		t.Error(err)
+	}
+	var definitions []string
+	for _, name := range strings.Fields(i.Run(t, "", "get", "crd", "-o", "name")) {
+		if strings.Contains(name, "ark.mckinsey.com") {
+			definitions = append(definitions, name)
 		}
 	}
-	if out, err := i.Try("", "get", "crd", "-o", "name"); err == nil {
-		for _, name := range strings.Fields(out) {
-			if strings.Contains(name, "ark.mckinsey.com") {
-				i.Run(t, "", "delete", name, "--wait=true")
-			}
-		}
+	if len(definitions) > 0 {
+		i.Run(t, "", append([]string{"delete", "--wait=true"}, definitions...)...)
 	}
 	i.Run(t, "", "delete", "secrets,configmaps,jobs,pods,leases", "-n", namespace, "--all", "--wait=true")
 }
@@ -115,7 +115,9 @@ func (i *installation) tryHelm(args ...string) (string, error) {
 
 func (i *installation) helm(t testing.TB, args ...string) string {
 	t.Helper()
+	begin := time.Now()
 	out, err := i.tryHelm(args...)
+	t.Logf("helm %s: %s", args[0], time.Since(begin).Round(100*time.Millisecond))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, i.diagnose())
 	}
