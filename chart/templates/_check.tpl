@@ -20,6 +20,9 @@ containers:
     env:
       - name: POD_NAMESPACE
         valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+      {{- with .root.Values.extraEnv }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
     ports:
       - {name: model, containerPort: 8080}
     resources:
