@@ -48,6 +48,10 @@ transcript: ## Write docs/e2e.md and docs/install.md anew, from a run of the end
 	@go test -count 1 -timeout 15m -run 'TestAggregated/story' ./test/e2e -transcript
 	@go test -count 1 -timeout 15m -run 'TestInstall' ./test/install -transcript
 
+.PHONY: chart
+chart: ## Write the chart's golden files anew, from its sets of values (chart/testdata)
+	@go test -count 1 -run '^TestGolden$$' ./test/chart -update
+
 .PHONY: conformance
 conformance: $(REPORT) ## Run Kubernetes' own storage suite, directly and through the Cacher
 	@go test -json -count 1 -timeout 15m -run '^TestConformance(Direct|Cached)$$' ./server/storage/... | $(REPORT) -depth 1
