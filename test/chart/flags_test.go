@@ -13,18 +13,10 @@ import (
 // expectedLater are flags that the chart sets before the program knows them: a
 // flag leaves the list once it does.
 var expectedLater = []string{
-	"--api-service",
-	"--certificate-dir",
-	"--certificate-hosts",
-	"--certificate-lifetime",
-	"--certificate-secret",
 	"--create-database",
 	"--database-password-file",
 	"--grant-to",
-	"--hide-custom-resources",
-	"--owner",
 	"--timeout",
-	"--webhook-configurations",
 }
 
 var unknownFlag = regexp.MustCompile(`unknown flag: (--[a-z0-9-]+)`)

@@ -114,7 +114,8 @@ type switchOff struct {
 var switchedOff = []switchOff{
 	{"etcd", "webhook.enable", []string{
 		"MutatingWebhookConfiguration ark", "ValidatingWebhookConfiguration ark", "Service ark-system/ark-webhooks",
-		"Secret ark-system/ark-certificates", "ClusterRole ark-webhooks", "ClusterRoleBinding ark-webhooks",
+		"Secret ark-system/ark-certificates", "Role ark-system/ark-certificates", "RoleBinding ark-system/ark-certificates",
+		"ClusterRole ark-webhooks", "ClusterRoleBinding ark-webhooks",
 	}},
 	{"etcd", "crds.install", []string{
 		"CustomResourceDefinition a2aservers.ark.mckinsey.com", "CustomResourceDefinition a2atasks.ark.mckinsey.com",
