@@ -39,17 +39,6 @@ func (s *story) helm(t *testing.T, args ...string) string {
 	return out
 }
 
-// helmFails runs helm, which must fail.
-func (s *story) helmFails(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := s.i.tryHelm(args...)
-	if err == nil {
-		t.Fatalf("helm %s did not fail:\n%s", strings.Join(args, " "), out)
-	}
-	s.Note(t, "helm", args, "", out)
-	return out
-}
-
 // asks has the cluster answer a question, and waits for the answer.
 func (s *story) asks(t *testing.T, m *openai.Server, name string) {
 	t.Helper()

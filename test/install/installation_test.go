@@ -49,6 +49,7 @@ func begin(t *testing.T) *installation {
 	if err != nil {
 		t.Fatal(err)
 	}
+	admin.QPS, admin.Burst = 1000, 1000
 	program, err := exec.LookPath("kubectl")
 	if err != nil {
 		t.Fatal(err)
