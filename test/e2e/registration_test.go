@@ -8,14 +8,27 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
 	certutil "k8s.io/client-go/util/cert"
 
 	"mckinsey.com/ark/test/kubectl"
+)
+
+var (
+	secrets       = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	apiServices   = schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}
+	mutatingHooks = schema.GroupVersionResource{
+		Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"}
 )
 
 // madeCertificates is the Secret that processes keep their certificates in.
@@ -46,7 +59,11 @@ func TestRegistrationWebhooks(t *testing.T) {
 		_, err := c.Try(fmt.Sprintf(agent, "first"), "create", "-f", "-")
 		return err
 	})
-	c.rotate(t, balance, "mutatingwebhookconfiguration/ark", "{.webhooks[0].clientConfig.caBundle}")
+	c.rotate(t, balance, trusting{mutatingHooks, "ark", func(o *unstructured.Unstructured) string {
+		hooks, _, _ := unstructured.NestedSlice(o.Object, "webhooks")
+		bundle, _, _ := unstructured.NestedString(hooks[0].(map[string]any), "clientConfig", "caBundle")
+		return bundle
+	}})
 	// The chart is applied again: what Ark has written stays, and is nobody's conflict.
 	before := c.jsonpath(t, "validatingwebhookconfiguration/ark", "{.webhooks[*].clientConfig.caBundle}")
 	c.Run(t, strings.ReplaceAll(strings.ReplaceAll(manifest, "port: 443", fmt.Sprintf("port: %d", balance)), "timeoutSeconds: 30", "timeoutSeconds: 29"),
@@ -90,20 +107,24 @@ func (c *cluster) jsonpath(t testing.TB, object, path string) string {
 }
 
 // rotate changes the authority twice under load: no request fails, and whoever serves
-// on a port shows a certificate that the target's bundle, at path, knows.
-func (c *cluster) rotate(t *testing.T, port int, target, path string) {
+// on a port shows a certificate that the target's bundle knows.
+func (c *cluster) rotate(t *testing.T, port int, target trusting) {
 	t.Helper()
 	l := startLoad(t, c.admin, 2)
 	ctx, cancel := context.WithCancel(t.Context())
+	client := must(dynamic.NewForConfig(c.admin))(t)
 	var sampling sync.WaitGroup
-	var unknown error
-	samples := 0
+	var unknown, early error
 	sampling.Go(func() {
 		for ctx.Err() == nil && unknown == nil {
-			unknown = c.known(ctx, port, target, path)
-			samples++
+			unknown = known(ctx, client.Resource(target.resource), port, target)
 		}
 	})
+	first := must(client.Resource(secrets).Namespace(namespace).Get(ctx, madeCertificates, metav1.GetOptions{}))(t)
+	versions := must(client.Resource(secrets).Namespace(namespace).Watch(t.Context(), metav1.ListOptions{
+		FieldSelector: "metadata.name=" + madeCertificates, ResourceVersion: first.GetResourceVersion(),
+	}))(t)
+	sampling.Go(func() { early = signedByKnown(ctx, first, versions) })
 	for range 2 {
 		// An authority whose key is lost is replaced as one that is due.
 		old := authorities(t, c.made(t, "ca.crt"))
@@ -127,30 +148,36 @@ func (c *cluster) rotate(t *testing.T, port int, target, path string) {
 	})
 	l.seen(t)
 	cancel()
+	versions.Stop()
 	sampling.Wait()
 	if requests, failures := l.report(); requests == 0 || len(failures) > 0 {
 		t.Errorf("%d requests, %d failed: %v", requests, len(failures), failures)
 	}
 	l.stop()
-	if unknown != nil || samples == 0 {
-		t.Errorf("after %d samples: %v", samples, unknown)
+	if err := errors.Join(unknown, early); err != nil {
+		t.Error(err)
 	}
 }
 
-// known fails if what is shown on a port is of no authority of the target's bundle.
-func (c *cluster) known(ctx context.Context, port int, target, path string) error {
+// trusting is where a target has its bundle.
+type trusting struct {
+	resource schema.GroupVersionResource
+	name     string
+	bundle   func(o *unstructured.Unstructured) string
+}
+
+// known fails if what is shown on a port is of no authority that was in the target's
+// bundle a moment before.
+func known(ctx context.Context, client dynamic.ResourceInterface, port int, target trusting) error {
+	o, err := client.Get(ctx, target.name, metav1.GetOptions{})
+	if err != nil {
+		return ignoreEnd(ctx, err)
+	}
 	leaf, err := shown(ctx, port)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
+		return ignoreEnd(ctx, err)
 	}
-	encoded, err := c.Try("", "get", target, "-o", "jsonpath="+path)
-	if err != nil {
-		return err
-	}
-	bundle, err := base64.StdEncoding.DecodeString(encoded)
+	bundle, err := base64.StdEncoding.DecodeString(target.bundle(o))
 	if err != nil {
 		return err
 	}
@@ -158,6 +185,51 @@ func (c *cluster) known(ctx context.Context, port int, target, path string) erro
 	roots.AppendCertsFromPEM(bundle)
 	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots})
 	return err
+}
+
+// ignoreEnd is err, unless it comes from the end of ctx.
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// signedByKnown fails if a version of the Secret has a certificate of an authority that
+// the version before did not have.
+func signedByKnown(ctx context.Context, before *unstructured.Unstructured, versions watch.Interface) error {
+	for e := range versions.ResultChan() {
+		o, ok := e.Object.(*unstructured.Unstructured)
+		if !ok {
+			return ignoreEnd(ctx, fmt.Errorf("the watch says %v", e.Object))
+		}
+		authorities, err := secretCertificates(before, "ca.crt")
+		if err != nil {
+			return err
+		}
+		serving, err := secretCertificates(o, "tls.crt")
+		if err != nil {
+			return err
+		}
+		signs := func(c *x509.Certificate) bool { return serving[0].CheckSignatureFrom(c) == nil }
+		if !slices.ContainsFunc(authorities, signs) {
+			return fmt.Errorf("%s signs before it is known", serving[0].Issuer)
+		}
+		before = o
+	}
+	return nil
+}
+
+func secretCertificates(o *unstructured.Unstructured, key string) ([]*x509.Certificate, error) {
+	encoded, _, err := unstructured.NestedString(o.Object, "data", key)
+	if err != nil {
+		return nil, err
+	}
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil, err
+	}
+	return certutil.ParseCertsPEM(text)
 }
 
 // shown is the certificate that is served on a port.
@@ -201,7 +273,10 @@ func TestRegistrationServer(t *testing.T) {
 	if issuer := authorities(t, first)[0].Issuer.String(); issuer != must(shown(t.Context(), ports[1]))(t).Issuer.String() {
 		t.Error("the second replica has another authority")
 	}
-	c.rotate(t, balance, "apiservice/v1alpha1.ark.mckinsey.com", "{.spec.caBundle}")
+	c.rotate(t, balance, trusting{apiServices, "v1alpha1.ark.mckinsey.com", func(o *unstructured.Unstructured) string {
+		bundle, _, _ := unstructured.NestedString(o.Object, "spec", "caBundle")
+		return bundle
+	}})
 	t.Run("heals", func(t *testing.T) {
 		before := c.made(t, "ca.crt")
 		c.Run(t, "", "patch", "secret", madeCertificates, "-n", namespace, "--type=json", "-p", `[{"op": "remove", "path": "/data"}]`)
