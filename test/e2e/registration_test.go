@@ -71,6 +71,12 @@ func TestRegistrationWebhooks(t *testing.T) {
 	if after := c.jsonpath(t, "validatingwebhookconfiguration/ark", "{.webhooks[*].clientConfig.caBundle}"); after != before || len(before) == 0 {
 		t.Error("the second apply of the chart has changed the bundle")
 	}
+	// A webhook that the chart has no more is gone, though a field of it was Ark's.
+	cut, _, _ := strings.Cut(manifest, "- name: status.validate")
+	c.Run(t, strings.ReplaceAll(cut, "port: 443", fmt.Sprintf("port: %d", balance)), "apply", "--server-side", "--field-manager=helm", "-f", "-")
+	if names := c.jsonpath(t, "validatingwebhookconfiguration/ark", "{.webhooks[*].name}"); names != "validate.ark.mckinsey.com" {
+		t.Errorf("the webhooks are %s", names)
+	}
 	for _, p := range replicas {
 		p.alive(t)
 		kubectl.NotContain(t, p.log.String(), "forbidden", "Forbidden")
@@ -189,10 +195,10 @@ func known(ctx context.Context, client dynamic.ResourceInterface, port int, targ
 
 // ignoreEnd is err, unless it comes from the end of ctx.
 func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // signedByKnown fails if a version of the Secret has a certificate of an authority that
