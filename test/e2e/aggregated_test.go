@@ -10,7 +10,7 @@ import (
 // process of its own, with the rights of the chart's manifests and no others.
 func TestAggregated(t *testing.T) {
 	c := startCluster(t)
-	i := install(t, c)
+	i := install(t, c, apart)
 	port := freePort(t)
 	modules := []*process{i.server(t, port, i.audited(t, "audit.log")...), i.module(t, "controllers"), i.module(t, "workers")}
 	c.aggregate(t, port)

@@ -2,8 +2,15 @@ package e2e_test
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"mckinsey.com/ark/internal/pgtest"
 )
@@ -16,11 +23,19 @@ type installation struct {
 	keyFile  string
 }
 
-// install grants Ark its rights, makes its certificate and its database.
-func install(t *testing.T, c *cluster) *installation {
+// Values of the chart.
+const (
+	onEtcd       = "storage.backend=etcd"
+	onPostgreSQL = "storage.backend=postgresql,storage.postgresql.host=none"
+	apart        = "server.apart=true,controllers.apart=true,workers.apart=true"
+)
+
+// install grants Ark its rights, by values of the chart, makes its certificate and its
+// database.
+func install(t *testing.T, c *cluster, rights ...string) *installation {
 	t.Helper()
 	i := &installation{cluster: c, database: pgtest.URL(t), certFile: c.file("ark.crt"), keyFile: c.file("ark.key")}
-	c.grant(t, "../../chart/files/rbac")
+	c.grant(t, onPostgreSQL, rights...)
 	for _, module := range []string{"core", "server", "controllers", "workers"} {
 		c.account(t, "ark-"+module)
 	}
@@ -28,16 +43,29 @@ func install(t *testing.T, c *cluster) *installation {
 	return i
 }
 
-// grant applies the manifests of a folder, not those below it.
-func (c *cluster) grant(t testing.TB, folder string) {
+// grant applies the rights, and the Secret of certificates, that the chart has for a
+// backend and other values.
+func (c *cluster) grant(t testing.TB, backend string, values ...string) {
 	t.Helper()
-	rights, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
-	if err != nil || len(rights) == 0 {
-		t.Fatalf("find the manifests of rights in %s: %v", folder, err)
+	helm := exec.Command(filepath.Join(programs.dir, "helm"), "template", "ark", "../../chart", "-n", namespace,
+		"--set", strings.Join(append([]string{backend}, values...), ","))
+	helm.Env = append(os.Environ(), "HOME="+c.dir)
+	out, err := helm.Output()
+	if err != nil {
+		t.Fatalf("render the chart: %v", err)
 	}
-	for _, file := range rights {
-		c.Run(t, "", "apply", "-f", file)
+	kinds := []string{"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Secret"}
+	var granted []string
+	for _, document := range strings.Split(string(out), "\n---\n") {
+		var object metav1.TypeMeta
+		if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+			t.Fatalf("read what the chart renders: %v", err)
+		}
+		if slices.Contains(kinds, object.Kind) {
+			granted = append(granted, document)
+		}
 	}
+	c.Run(t, strings.Join(granted, "\n---\n"), "apply", "-f", "-")
 }
 
 // issue makes a new certificate for the servers.

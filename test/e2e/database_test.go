@@ -34,7 +34,7 @@ func TestDatabaseAway(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	c := startCluster(t)
-	i := install(t, c)
+	i := install(t, c, apart)
 	line := i.throughProxy(t)
 	port := freePort(t)
 	server := i.server(t, port)

@@ -36,7 +36,7 @@ func TestBackendsAgree(t *testing.T) {
 		t.Run("postgresql", func(t *testing.T) {
 			t.Parallel()
 			c := startCluster(t)
-			i := install(t, c)
+			i := install(t, c, apart)
 			port := freePort(t)
 			i.server(t, port)
 			c.aggregate(t, port)

@@ -16,8 +16,7 @@ import (
 func TestEtcd(t *testing.T) {
 	c := startCluster(t)
 	c.installCRDs(t)
-	c.grant(t, "../../chart/files/rbac")
-	c.grant(t, "../../chart/files/rbac/etcd")
+	c.grant(t, onEtcd)
 	c.backend.issue(t, "ark-webhooks", []string{"ark-webhooks." + namespace + ".svc"}, c.file("tls.crt"), c.file("tls.key"))
 	ports := map[string]int{"replica-0": freePort(t), "replica-1": freePort(t)}
 	replicas := map[string]*process{}

@@ -22,6 +22,7 @@ import (
 	certutil "k8s.io/client-go/util/cert"
 
 	"mckinsey.com/ark/test/kubectl"
+	"mckinsey.com/ark/test/load"
 )
 
 var (
@@ -43,15 +44,13 @@ func TestRegistrationWebhooks(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	c.installCRDs(t)
-	c.grant(t, "../../chart/files/rbac")
-	c.grant(t, "../../chart/files/rbac/etcd")
-	c.Run(t, "", "create", "secret", "generic", madeCertificates, "-n", namespace)
+	c.grant(t, onEtcd)
 	ports := map[string]int{"replica-0": freePort(t), "replica-1": freePort(t)}
 	var replicas []*process
 	for name, port := range ports {
 		replicas = append(replicas, c.customMade(t, name, port))
 	}
-	balance := newBalancerOf(t, ports).port()
+	balance := newBalancerOf(t, ports).Port()
 	manifest := string(must(os.ReadFile("../../chart/files/webhooks.yaml"))(t))
 	c.Run(t, externalService("ark-webhooks", balance)+"---\n"+strings.ReplaceAll(manifest, "port: 443", fmt.Sprintf("port: %d", balance)),
 		"apply", "--server-side", "--field-manager=helm", "-f", "-")
@@ -116,7 +115,7 @@ func (c *cluster) jsonpath(t testing.TB, object, path string) string {
 // on a port shows a certificate that the target's bundle knows.
 func (c *cluster) rotate(t *testing.T, port int, target trusting) {
 	t.Helper()
-	l := startLoad(t, c.admin, 2)
+	l := load.Start(t, c.admin, 2)
 	ctx, cancel := context.WithCancel(t.Context())
 	client := must(dynamic.NewForConfig(c.admin))(t)
 	var sampling sync.WaitGroup
@@ -152,14 +151,14 @@ func (c *cluster) rotate(t *testing.T, port int, target trusting) {
 		}
 		return leaf.CheckSignatureFrom(newest)
 	})
-	l.seen(t)
+	l.Seen(t)
 	cancel()
 	versions.Stop()
 	sampling.Wait()
-	if requests, failures := l.report(); requests == 0 || len(failures) > 0 {
+	if requests, failures := l.Report(); requests == 0 || len(failures) > 0 {
 		t.Errorf("%d requests, %d failed: %v", requests, len(failures), failures)
 	}
-	l.stop()
+	l.Stop()
 	if err := errors.Join(unknown, early); err != nil {
 		t.Error(err)
 	}
@@ -261,10 +260,9 @@ func (c *cluster) made(t testing.TB, key string) []byte {
 func TestRegistrationServer(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
-	i := install(t, c)
-	c.Run(t, "", "create", "secret", "generic", madeCertificates, "-n", namespace)
+	i := install(t, c, apart)
 	ports := []int{freePort(t), freePort(t)}
-	balance := newBalancer(t, ports...).port()
+	balance := newBalancer(t, ports...).Port()
 	c.Run(t, externalService("ark-server", balance)+untrusted(balance), "apply", "--server-side", "--field-manager=helm", "-f", "-")
 	replicas := []*process{i.registering(t, ports[0], balance)}
 	c.available(t)
@@ -367,7 +365,7 @@ func testTakeOver(t *testing.T, i *installation, port, service int) {
 		_, err := i.Try("", "get", "agent", "kept")
 		return err
 	})
-	i.Run(t, "", "apply", "-f", "../../chart/files/rbac/server.yaml")
+	i.grant(t, onPostgreSQL, apart)
 	i.Run(t, "", "delete", "agent", "kept")
 	p = i.registering(t, port, service)
 	i.taken(t)

@@ -54,7 +54,7 @@ func TestWebhooks(t *testing.T) {
 // the end of the test or of what it returns.
 func (c *cluster) serveWebhooks(t *testing.T, port int) (stop func()) {
 	t.Helper()
-	c.Run(t, "", "apply", "-f", "../../chart/files/rbac/webhooks.yaml")
+	c.grant(t, onEtcd, "webhook.apart=true")
 	config := must(clientcmd.BuildConfigFromFlags("", c.account(t, "ark-webhooks")))(t)
 	scheme := runtime.NewScheme()
 	if err := arkinstall.AddToScheme(scheme); err != nil {
@@ -100,7 +100,7 @@ spec: {type: ExternalName, externalName: localhost, ports: [{port: %d}]}
 	c.Run(t, manifest, "apply", "-f", "-")
 	bad := `{apiVersion: ark.mckinsey.com/v1alpha1, kind: Query, metadata: {name: x}, spec: {input: hi}}`
 	eventually(t, patience, "both webhooks are asked", func() error {
-		if out, err := c.Try(fmt.Sprintf(agent, "x"), "create", "-f", "-", "--dry-run=server", "-o", "jsonpath={.spec.modelRef.Name}"); err != nil || out != "default" {
+		if out, err := c.Try(fmt.Sprintf(agent, "x"), "create", "-f", "-", "--dry-run=server", "-o", "jsonpath={.spec.modelRef.name}"); err != nil || out != "default" {
 			return fmt.Errorf("an agent has the model %q: %w", out, err)
 		}
 		if _, err := c.Try(bad, "create", "-f", "-", "--dry-run=server"); err == nil {
@@ -132,7 +132,7 @@ func (c *cluster) expect(t *testing.T, ns, object, path, want string) {
 
 func testHookDefaults(t *testing.T, c *cluster, ns string) {
 	c.withWeather(t, ns)
-	c.expect(t, ns, "agent/weather", ".spec.modelRef.Name", "default")
+	c.expect(t, ns, "agent/weather", ".spec.modelRef.name", "default")
 	c.Run(t, query("q", asksWeather), "create", "-n", ns, "-f", "-")
 	c.expect(t, ns, "query/q", ".spec.type} {.spec.timeout", "user 5m")
 	c.expect(t, ns, "query/q", ".spec.ttl", "720h")
@@ -176,7 +176,7 @@ func testHookMigration(t *testing.T, c *cluster, ns string) {
 		"model/m": "completions openai", "agent/a": "default", "team/t": "sequential true 3", "query/q": "user hi",
 	} {
 		path := map[string]string{
-			"model/m": ".spec.type} {.spec.provider", "agent/a": ".spec.modelRef.Name",
+			"model/m": ".spec.type} {.spec.provider", "agent/a": ".spec.modelRef.name",
 			"team/t": ".spec.strategy} {.spec.loops} {.spec.maxTurns", "query/q": ".spec.type} {.spec.input",
 		}[object]
 		c.expect(t, ns, object, path, want)
