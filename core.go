@@ -12,11 +12,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
-	arkv1alpha1 "mckinsey.com/ark/api/v1alpha1"
 	"mckinsey.com/ark/internal/egress"
 	"mckinsey.com/ark/server"
 )
@@ -288,27 +286,4 @@ func (o *coreOptions) serve(e *environment, g *gate) error {
 	}
 	e.parts.start("API server", api.Run)
 	return nil
-}
-
-// awaitAPI returns once the cluster serves Ark's kinds: from this process, or from
-// another one.
-func awaitAPI(ctx context.Context, cluster *rest.Config) error {
-	client, err := discovery.NewDiscoveryClientForConfig(cluster)
-	if err != nil {
-		return fmt.Errorf("make a client for discovery: %w", err)
-	}
-	for said := false; ; said = true {
-		_, err := client.ServerResourcesForGroupVersionWithContext(ctx, arkv1alpha1.GroupVersion.String())
-		if err == nil {
-			return nil
-		}
-		if !said {
-			klog.InfoS("Waiting until the cluster serves Ark's kinds", "reason", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(gateInterval):
-		}
-	}
 }

@@ -57,6 +57,15 @@ func (h *health) ready(r *http.Request) error {
 	return errors.Join(all...)
 }
 
+// serve answers what is waited for, and why: whoever looks after the process reads it.
+func (h *health) serve(w http.ResponseWriter, r *http.Request) {
+	if err := h.ready(r); err != nil {
+		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = fmt.Fprintln(w, "ok") // nobody may be listening any more
+}
+
 // listen takes the address of the probes and returns what serves there; nil: the
 // address 0 turns them off.
 func (h *health) listen(ctx context.Context, address string) (func(context.Context) error, error) {
@@ -70,7 +79,7 @@ func (h *health) listen(ctx context.Context, address string) (func(context.Conte
 	}
 	mux := http.NewServeMux()
 	healthz.InstallLivezHandler(mux)
-	healthz.InstallReadyzHandler(mux, healthz.NamedCheck("modules", h.ready))
+	mux.HandleFunc("/readyz", h.serve)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: healthTimeout}
 	return func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { _ = server.Close() })() // the process is ending
