@@ -16,6 +16,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"mckinsey.com/ark/internal/egress"
+	"mckinsey.com/ark/internal/pg"
 	"mckinsey.com/ark/server"
 )
 
@@ -35,7 +36,7 @@ var backendModules = map[string][]string{
 // coreOptions are the flags of a process in a cluster.
 type coreOptions struct {
 	Backend       string
-	DatabaseURL   string
+	Database      pg.Source
 	WatchGrace    time.Duration
 	LeaderElect   bool
 	Namespace     string
@@ -110,7 +111,7 @@ func newCoreCommand(name, backend, short, long string) *cobra.Command {
 
 func (o *coreOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.Backend, "storage-backend", o.Backend, "where objects are: etcd (custom resources of the cluster) or postgresql")
-	f.StringVar(&o.DatabaseURL, "database-url", o.DatabaseURL, "PostgreSQL 15 or newer, as postgres://user:password@host/database; what it does not say is taken from the environment (PGHOST, PGUSER, PGPASSWORD ...)")
+	o.Database.AddFlags(f)
 	f.DurationVar(&o.WatchGrace, "shutdown-watch-termination-grace-period", o.WatchGrace, "how long ending the open watches may take when the server stops")
 	f.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "reconcile only while this process leads, by a Lease of the cluster")
 	f.StringVar(&o.Namespace, "namespace", o.Namespace, "namespace of the Lease (default $POD_NAMESPACE, else that of the Pod, else ark-system)")
@@ -251,9 +252,9 @@ func (o *coreOptions) openDatabase(ctx context.Context, e *environment) (ready f
 	if err != nil {
 		return nil, err
 	}
-	e.database = o.DatabaseURL
+	e.database = o.Database
 	var pool *pgxpool.Pool
-	if e.objects, pool, err = openStore(ctx, e.parts, o.DatabaseURL, o.mainModule()); err != nil {
+	if e.objects, pool, err = openStore(ctx, e.parts, o.Database, o.mainModule()); err != nil {
 		return nil, err
 	}
 	if err := e.collectQueue(pool); err != nil {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"mckinsey.com/ark/internal/egress"
+	"mckinsey.com/ark/internal/pg"
 	"mckinsey.com/ark/internal/postgres"
 	"mckinsey.com/ark/server"
 )
@@ -165,7 +166,7 @@ const readyTimeout = time.Minute
 // startModules starts the API server, and the controllers and workers if they are
 // wanted, and returns how a client of this process reaches the API.
 func startModules(ctx context.Context, parts *layers, o devOptions, url string) (*rest.Config, error) {
-	objects, _, err := openStore(ctx, parts, url, moduleServer)
+	objects, _, err := openStore(ctx, parts, pg.Source{URL: url}, moduleServer)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +189,7 @@ func startModules(ctx context.Context, parts *layers, o devOptions, url string) 
 	config := rest.CopyConfig(api.LoopbackClientConfig())
 	config.QPS, config.Burst = clientQPS, clientBurst
 	e := &environment{
-		parts: parts, options: o.moduleOptions, database: url, objects: objects, api: config,
+		parts: parts, options: o.moduleOptions, database: pg.Source{URL: url}, objects: objects, api: config,
 		egress: policy,
 	}
 	return config, e.start(ctx)

@@ -133,9 +133,9 @@ func (o *moduleOptions) has(module string) bool { return slices.Contains(o.Modul
 type environment struct {
 	parts   *layers
 	options moduleOptions
-	// database is the url, and objects what stands in it; empty and nil: there is
+	// database is where it is, and objects what stands in it; empty and nil: there is
 	// none, objects are in the cluster's own API server.
-	database string
+	database pg.Source
 	objects  *store.Store
 	// api is how the modules reach the API, as a client does.
 	api *rest.Config
@@ -174,8 +174,8 @@ func (e *environment) start(ctx context.Context) error {
 }
 
 // openStore opens the objects over connections of a module.
-func openStore(ctx context.Context, parts *layers, url, module string) (*store.Store, *pgxpool.Pool, error) {
-	pool, err := startPool(ctx, parts, url, module, serverConns)
+func openStore(ctx context.Context, parts *layers, database pg.Source, module string) (*store.Store, *pgxpool.Pool, error) {
+	pool, err := startPool(ctx, parts, database, module, serverConns)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -202,8 +202,8 @@ func (e *environment) eventRecorder() (record.EventRecorder, error) {
 }
 
 // startPool opens connections under a module's name, closed when it has stopped.
-func startPool(ctx context.Context, parts *layers, url, module string, conns int32) (*pgxpool.Pool, error) {
-	pool, err := pg.NewPool(ctx, url, pg.Options{ApplicationName: module, MaxConns: conns, Tracer: databaseMetrics.Tracer(module)})
+func startPool(ctx context.Context, parts *layers, database pg.Source, module string, conns int32) (*pgxpool.Pool, error) {
+	pool, err := database.NewPool(ctx, pg.Options{ApplicationName: module, MaxConns: conns, Tracer: databaseMetrics.Tracer(module)})
 	if err != nil {
 		return nil, fmt.Errorf("open connections of the %s: %w", module, err)
 	}

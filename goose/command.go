@@ -11,27 +11,26 @@ import (
 
 // NewCommand is `ark goose`: what a DBA, or the chart's Job, runs.
 func NewCommand() *cobra.Command {
-	var url string
+	var d Database
 	cmd := &cobra.Command{
 		Use:   "goose",
 		Short: "Bring the database to the schema that this version of ark needs",
 		Args:  cobra.NoArgs,
 	}
-	cmd.PersistentFlags().StringVar(&url, "database-url", "", "PostgreSQL connection URL, such as postgres://user@host/ark (required)")
-	_ = cmd.MarkPersistentFlagRequired("database-url") // fails only for a flag that is not there
+	d.AddFlags(cmd.PersistentFlags())
 	cmd.AddCommand(
 		&cobra.Command{Use: "up", Short: "Apply all migrations that are missing", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return report(cmd, Up, &url, "applied") }},
+			RunE: func(cmd *cobra.Command, _ []string) error { return report(cmd, d.Up, "applied") }},
 		&cobra.Command{Use: "down", Short: "Take the newest migration back, with the data that it holds", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return report(cmd, Down, &url, "taken back") }},
+			RunE: func(cmd *cobra.Command, _ []string) error { return report(cmd, d.Down, "taken back") }},
 		&cobra.Command{Use: "status", Short: "List all migrations and when they were applied", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return list(cmd, url) }},
+			RunE: func(cmd *cobra.Command, _ []string) error { return list(cmd, d) }},
 	)
 	return cmd
 }
 
-func report(cmd *cobra.Command, change func(context.Context, string) ([]Result, error), url *string, verb string) error {
-	results, err := change(cmd.Context(), *url)
+func report(cmd *cobra.Command, change func(context.Context) ([]Result, error), verb string) error {
+	results, err := change(cmd.Context())
 	for _, r := range results {
 		cmd.Printf("%s %s (%s)\n", r.Name, verb, r.Duration.Round(time.Millisecond))
 	}
@@ -41,8 +40,8 @@ func report(cmd *cobra.Command, change func(context.Context, string) ([]Result, 
 	return err
 }
 
-func list(cmd *cobra.Command, url string) error {
-	all, err := List(cmd.Context(), url)
+func list(cmd *cobra.Command, d Database) error {
+	all, err := d.List(cmd.Context())
 	if err != nil {
 		return err
 	}

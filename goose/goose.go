@@ -7,18 +7,16 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 
-	"mckinsey.com/ark/gen/db"
+	"mckinsey.com/ark/internal/pg"
 )
 
 // files are the migrations; they begin with their number.
@@ -50,11 +48,26 @@ type Status struct {
 	Applied time.Time
 }
 
-// Up applies all migrations that the database at url lacks. Processes that call
-// it at the same time wait for each other.
+// Database is a database to migrate.
+type Database struct {
+	pg.Source
+}
+
+// Up applies all migrations that the database at url lacks, as the method does.
 func Up(ctx context.Context, url string) ([]Result, error) {
+	return Database{Source: pg.Source{URL: url}}.Up(ctx)
+}
+
+// Down takes the newest migration back, as the method does.
+func Down(ctx context.Context, url string) ([]Result, error) {
+	return Database{Source: pg.Source{URL: url}}.Down(ctx)
+}
+
+// Up applies all migrations that the database lacks. Processes that call it at the
+// same time wait for each other.
+func (d Database) Up(ctx context.Context) ([]Result, error) {
 	var results []Result
-	err := withProvider(ctx, url, func(p *goose.Provider) error {
+	err := d.withProvider(ctx, func(p *goose.Provider) error {
 		applied, err := p.Up(ctx)
 		results = resultsOf(applied)
 		return err
@@ -66,9 +79,9 @@ func Up(ctx context.Context, url string) ([]Result, error) {
 }
 
 // Down takes the newest migration back, with the data that it holds.
-func Down(ctx context.Context, url string) ([]Result, error) {
+func (d Database) Down(ctx context.Context) ([]Result, error) {
 	var results []Result
-	err := withProvider(ctx, url, func(p *goose.Provider) error {
+	err := d.withProvider(ctx, func(p *goose.Provider) error {
 		taken, err := p.Down(ctx)
 		if taken != nil {
 			results = resultsOf([]*goose.MigrationResult{taken})
@@ -82,9 +95,9 @@ func Down(ctx context.Context, url string) ([]Result, error) {
 }
 
 // List returns all migrations that this binary knows, oldest first.
-func List(ctx context.Context, url string) ([]Status, error) {
+func (d Database) List(ctx context.Context) ([]Status, error) {
 	var all []Status
-	err := withProvider(ctx, url, func(p *goose.Provider) error {
+	err := d.withProvider(ctx, func(p *goose.Provider) error {
 		found, err := p.Status(ctx)
 		for _, s := range found {
 			all = append(all, Status{Name: s.Source.Path, Applied: s.AppliedAt})
@@ -114,44 +127,10 @@ func Latest() (int64, error) {
 	return latest, nil
 }
 
-// Errors of Check.
-var (
-	ErrTooOld = errors.New("the database lacks migrations of this version of ark: run `ark goose up`")
-	ErrTooNew = errors.New("the database has a schema that this version of ark is too old for")
-)
-
-// Check says whether this binary may work with the schema of the database: it
-// must have every migration that the binary knows, and may have later ones as
-// long as none of them asks for a newer binary.
-func Check(ctx context.Context, conn db.DBTX, queries *db.Queries) error {
-	latest, err := Latest()
+func (d Database) withProvider(ctx context.Context, f func(*goose.Provider) error) error {
+	config, err := d.Config()
 	if err != nil {
 		return err
-	}
-	version, err := queries.GetSchemaVersion(ctx, conn)
-	if missing(err) {
-		return fmt.Errorf("%w (it has none)", ErrTooOld)
-	}
-	if err != nil {
-		return fmt.Errorf("read the version of the schema: %w", err)
-	}
-	if version < latest {
-		return fmt.Errorf("%w (it has version %d, needed is %d)", ErrTooOld, version, latest)
-	}
-	lowest, err := queries.GetLowestVersion(ctx, conn)
-	if err != nil {
-		return fmt.Errorf("read what the schema asks of a binary: %w", err)
-	}
-	if latest < lowest {
-		return fmt.Errorf("%w (it asks for version %d, this one knows %d)", ErrTooNew, lowest, latest)
-	}
-	return nil
-}
-
-func withProvider(ctx context.Context, url string, f func(*goose.Provider) error) error {
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		return fmt.Errorf("parse database url: %w", err)
 	}
 	config.RuntimeParams["application_name"] = "goose"
 	conn := stdlib.OpenDB(*config)

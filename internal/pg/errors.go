@@ -15,17 +15,19 @@ import (
 // went away, or cannot serve now: nothing is wrong with the request, and it may
 // succeed later. The end of the caller's own context is no such error.
 func IsUnavailable(err error) bool {
+	// Also a password that is refused: it may be changing, and so far nothing was asked.
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return true
+	}
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
 		return unavailableCode(e.Code)
 	}
-	var connect *pgconn.ConnectError
 	var network net.Error
 	switch {
 	case err == nil:
 		return false
-	case errors.As(err, &connect):
-		return true
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return false
 	case errors.As(err, &network):

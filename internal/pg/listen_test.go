@@ -1,4 +1,4 @@
-package pg
+package pg_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"mckinsey.com/ark/internal/pg"
 	"mckinsey.com/ark/internal/pgtest"
 )
 
@@ -30,17 +31,17 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 		return &mute{Conn: conn, silent: &silent}, err
 	}
 	connected := make(chan string, 10)
-	l := &listener{config: config.ConnConfig, channels: []string{ChannelEvents}, notify: func(c string, _ uint32) { connected <- c },
-		keepalive: 20 * time.Millisecond, pingTimeout: 200 * time.Millisecond}
+	listen := pg.ListenImpatiently(config.ConnConfig, []string{pg.ChannelEvents}, func(c string, _ uint32) { connected <- c },
+		20*time.Millisecond, 200*time.Millisecond)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		l.run(ctx)
+		listen(ctx)
 	}()
 	for round := range 2 {
 		select {
 		case c := <-connected:
-			if c != Connected {
+			if c != pg.Connected {
 				t.Fatalf("heard %q", c)
 			}
 			// Connections of before are silent; those that come are not.

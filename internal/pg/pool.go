@@ -55,9 +55,14 @@ var planning = map[string]string{
 // NewPool makes a pool of connections to the database at url. It does not wait
 // for the database: an error is an error of the url or the options.
 func NewPool(ctx context.Context, url string, o Options) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
+	return Source{URL: url}.NewPool(ctx, o)
+}
+
+// NewPool makes a pool of connections to the database, as the function of that name.
+func (s Source) NewPool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
+	config, err := s.poolConfig()
 	if err != nil {
-		return nil, fmt.Errorf("parse database url: %w", err)
+		return nil, err
 	}
 	o.apply(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
