@@ -261,6 +261,7 @@ func (o *coreOptions) openDatabase(ctx context.Context, e *environment) (ready f
 		return nil, err
 	}
 	gate := newGate(pool, uid)
+	e.health.add("schema", gate.check().Check)
 	e.parts.task("schema", gate.wait)
 	if o.has(moduleServer) {
 		err = o.serve(e, gate)

@@ -14,6 +14,7 @@ import (
 
 	"mckinsey.com/ark/gen/db"
 	"mckinsey.com/ark/goose"
+	"mckinsey.com/ark/internal/pg"
 )
 
 // gateInterval is the pause between two looks at a database that is not usable yet.
@@ -68,9 +69,10 @@ func (g *gate) wait(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
+		err = pg.Explain(err)
 		if why := err.Error(); why != *g.why.Load() {
-			log.Info("Waiting for the database", "reason", why)
 			g.say(why)
+			log.Info("Waiting for the database", "reason", pg.Detail(err))
 		}
 		select {
 		case <-ctx.Done():

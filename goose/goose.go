@@ -28,6 +28,9 @@ var files embed.FS
 var schemas string
 
 const (
+	arkSchema     = "ark"
+	observeSchema = "observe"
+
 	versionTable = "ark.goose_db_version"
 	lockTable    = "ark.goose_lock"
 

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -111,35 +114,6 @@ func TestUpDownUp(t *testing.T) {
 	works(t, url)
 }
 
-// TestUpWithoutRightToCreateSchemas is how careful DBAs hand out a database.
-func TestUpWithoutRightToCreateSchemas(t *testing.T) {
-	t.Parallel()
-	admin := pgtest.Empty(t)
-	u, err := url.Parse(admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	role := "role_of" + strings.ReplaceAll(u.Path, "/", "_")
-	run(t, admin, "CREATE ROLE "+role+" LOGIN PASSWORD 'secret'")
-	t.Cleanup(func() {
-		conn, err := pgx.Connect(context.Background(), admin)
-		if err != nil {
-			t.Fatalf("connect to drop the role: %v", err)
-		}
-		defer func() { _ = conn.Close(context.Background()) }()
-		if _, err := conn.PgConn().Exec(context.Background(), "DROP OWNED BY "+role+"; DROP ROLE "+role).ReadAll(); err != nil {
-			t.Errorf("drop the role: %v", err)
-		}
-	})
-	u.User = url.UserPassword(role, "secret")
-	if _, err := goose.Up(t.Context(), u.String()); err == nil || !strings.Contains(err.Error(), "schemas ark and observe") {
-		t.Fatalf("up without schemas: got %v, want an error that says what is missing", err)
-	}
-	run(t, admin, "CREATE SCHEMA ark; CREATE SCHEMA observe; GRANT ALL ON SCHEMA ark, observe TO "+role)
-	up(t, u.String())
-	works(t, u.String())
-}
-
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -163,6 +137,29 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckOfRights says which rights a role lacks, and to whom they must be given.
+func TestCheckOfRights(t *testing.T) {
+	t.Parallel()
+	admin := pgtest.URL(t)
+	r := newRole(t, admin, "")
+	conn := connect(t, r.url)
+	for _, step := range []struct{ grant, missing string }{
+		{"", "GRANT USAGE ON SCHEMA ark TO " + r.name},
+		{"GRANT USAGE ON SCHEMA ark TO %s", "GRANT SELECT ON TABLE ark.compatibility TO " + r.name},
+		{"GRANT SELECT ON ALL TABLES IN SCHEMA ark TO %s", "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE ark.counts TO " + r.name},
+		{"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ark TO %s", ""},
+		{"REVOKE DELETE ON ark.turns FROM %s", "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE ark.turns TO " + r.name},
+	} {
+		if step.grant != "" {
+			run(t, admin, fmt.Sprintf(step.grant, r.name))
+		}
+		err := goose.Check(t.Context(), conn, db.New())
+		if step.missing == "" && err != nil || step.missing != "" && (!errors.Is(err, goose.ErrNoRights) || !strings.Contains(err.Error(), step.missing)) {
+			t.Errorf("after %q: got %v, want %q", step.grant, err, step.missing)
+		}
+	}
+}
+
 // TestCheckSaysWhenTheDatabaseFails: that is not an old schema.
 func TestCheckSaysWhenTheDatabaseFails(t *testing.T) {
 	t.Parallel()
@@ -183,15 +180,48 @@ func TestCommand(t *testing.T) {
 		{"up", "nothing to do"},
 		{"down", "taken back"},
 	} {
-		cmd := goose.NewCommand()
-		var out bytes.Buffer
-		cmd.SetOut(&out)
-		cmd.SetArgs([]string{step.command, "--database-url", url})
-		if err := cmd.ExecuteContext(t.Context()); err != nil {
+		out, err := command(t.Context(), step.command, "--database-url", url)
+		if err != nil {
 			t.Fatalf("%s: %v", step.command, err)
 		}
-		if !strings.Contains(out.String(), step.says) {
-			t.Errorf("%s prints %q, want %q in it", step.command, out.String(), step.says)
+		if !strings.Contains(out, step.says) {
+			t.Errorf("%s prints %q, want %q in it", step.command, out, step.says)
 		}
 	}
+}
+
+// TestCommandTakesTheEnvironment has no --database-url: where the database is, is
+// said as for psql.
+func TestCommandTakesTheEnvironment(t *testing.T) {
+	u, err := url.Parse(pgtest.Empty(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"PGHOST": u.Hostname(), "PGPORT": u.Port(), "PGUSER": u.User.Username(), "PGPASSWORD": "wrong",
+		"PGDATABASE": strings.TrimPrefix(u.Path, "/"), "PGSSLMODE": "disable",
+	} {
+		t.Setenv(name, value)
+	}
+	out, err := command(t.Context(), "up", "--database-password-file", file)
+	if err != nil || !strings.Contains(out, "applied") {
+		t.Errorf("up prints %q (%v)", out, err)
+	}
+	works(t, u.String())
+}
+
+// command runs `ark goose` and returns what it prints.
+func command(ctx context.Context, args ...string) (string, error) {
+	cmd := goose.NewCommand()
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
+	return out.String(), err
 }

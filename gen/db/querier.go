@@ -411,6 +411,13 @@ type Querier interface {
 	//  FROM ark.revision r
 	//  WHERE r.singleton
 	GetRevision(ctx context.Context, db DBTX) (GetRevisionRow, error)
+	// The connected role, and whether there is another one of a name. Plan: no table, and
+	// one row of the catalog by its name.
+	//
+	//  SELECT current_user::text AS current, (EXISTS (
+	//      SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = $1::name
+	//  ))::boolean AS found
+	GetRole(ctx context.Context, db DBTX, role string) (GetRoleRow, error)
 	// Who made an attempt, for the message when there were too many.
 	// Plan: one row by primary key.
 	//
@@ -591,6 +598,19 @@ type Querier interface {
 	//  WHERE p.total - p.size < $6::bigint
 	//  ORDER BY p.key)
 	ListAsOfRecent(ctx context.Context, db DBTX, arg ListAsOfRecentParams) ([]ListAsOfRecentRow, error)
+	// The statements by which the connected role gives another one the same rights on
+	// what it will make later in the schemas, as far as they are there. Plan: the
+	// schemas, by name.
+	//
+	//  SELECT format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT %s TO %I', n.nspname, g.what, $1::text)::text AS statement
+	//  FROM unnest($2::text[]) AS s (name)
+	//  JOIN pg_catalog.pg_namespace n ON n.nspname = s.name::name
+	//  CROSS JOIN (
+	//      VALUES ('ark', 'SELECT, INSERT, UPDATE, DELETE ON TABLES'), ('ark', 'USAGE ON SEQUENCES'), ('ark', 'EXECUTE ON FUNCTIONS'),
+	//          ('observe', 'SELECT ON TABLES')
+	//  ) AS g (schema, what)
+	//  WHERE g.schema = s.name
+	ListDefaultGrants(ctx context.Context, db DBTX, role string, schemas []string) ([]string, error)
 	// A page of what is current, in key order, and one row more (page_floor >= 0)
 	// that carries the revision of the snapshot and the compaction floor. A page ends
 	// early with the object that brings its bytes to max_bytes; bodies behind that are
@@ -614,6 +634,53 @@ type Querier interface {
 	//  WHERE s.total - s.size < $5::bigint
 	//  ORDER BY s.key)
 	ListLatest(ctx context.Context, db DBTX, arg ListLatestParams) ([]ListLatestRow, error)
+	// What a role (empty: the one that is connected) lacks of the rights that servers and
+	// workers need in the schemas, as the statements that would give them. Whoever has
+	// a right by another role, as the owner or as a superuser, does not lack it. Which
+	// migrations there were is for them to read; the lock of goose is none of their
+	// business. Plan: the relations and functions of a few schemas, out of the catalog.
+	//
+	//  WITH who AS (
+	//      SELECT coalesce(nullif($1::text, ''), current_user::text)::name AS role
+	//  ), spaces AS (
+	//      SELECT n.oid, n.nspname
+	//      FROM unnest($2::text[]) AS s (name)
+	//      JOIN pg_catalog.pg_namespace n ON n.nspname = s.name::name
+	//  ), relations AS (
+	//      SELECT c.oid, c.relname, c.relkind, n.nspname,
+	//          (c.relkind IN ('v', 'm') OR c.relname IN ('compatibility', 'goose_db_version')) AS only_read
+	//      FROM spaces n
+	//      JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
+	//      WHERE c.relname <> 'goose_lock' AND c.relkind IN ('r', 'p', 'v', 'm')
+	//  ), needed AS (
+	//      SELECT 1 AS step, format('USAGE ON SCHEMA %I', n.nspname) AS what, has_schema_privilege(w.role, n.oid, 'USAGE') AS there
+	//      FROM spaces n, who w
+	//      UNION ALL
+	//      SELECT 2, format('%s ON TABLE %I.%I', CASE WHEN r.only_read THEN 'SELECT' ELSE 'SELECT, INSERT, UPDATE, DELETE' END, r.nspname, r.relname),
+	//          has_table_privilege(w.role, r.oid, 'SELECT') AND (r.only_read OR
+	//              has_table_privilege(w.role, r.oid, 'INSERT') AND has_table_privilege(w.role, r.oid, 'UPDATE') AND has_table_privilege(w.role, r.oid, 'DELETE'))
+	//      FROM relations r, who w
+	//      UNION ALL
+	//      -- The sequence of an identity column needs no right of its own.
+	//      SELECT 3, format('USAGE ON SEQUENCE %I.%I', n.nspname, c.relname),
+	//          CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(w.role, c.oid, 'USAGE') END -- an error for anything else
+	//      FROM spaces n
+	//      JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
+	//      CROSS JOIN who w
+	//      WHERE c.relkind = 'S' AND NOT EXISTS (
+	//          SELECT FROM pg_catalog.pg_depend d
+	//          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')
+	//      UNION ALL
+	//      SELECT 4, format('EXECUTE ON FUNCTION %I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), has_function_privilege(w.role, p.oid, 'EXECUTE')
+	//      FROM spaces n
+	//      JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid
+	//      CROSS JOIN who w
+	//  )
+	//  SELECT format('GRANT %s TO %I', n.what, w.role)::text AS statement
+	//  FROM needed n, who w
+	//  WHERE NOT n.there
+	//  ORDER BY n.step, n.what
+	ListMissingGrants(ctx context.Context, db DBTX, role string, schemas []string) ([]string, error)
 	// The attempts of one Query, in order. Plan: range of the primary key; no sort.
 	//
 	//  SELECT r.uid, r.attempt, r.namespace, r.name, r.target_type, r.target_name, r.worker, r.worker_name,
@@ -645,6 +712,11 @@ type Querier interface {
 	//  ORDER BY q.key
 	//  LIMIT $1::bigint
 	ListUntold(ctx context.Context, db DBTX, batchSize int64) ([]ListUntoldRow, error)
+	// One at a time may change rights: two that change those of one table fail
+	// otherwise. The lock ends with the transaction. Plan: no table.
+	//
+	//  SELECT pg_advisory_xact_lock($1::bigint)
+	LockGrants(ctx context.Context, db DBTX, key int64) error
 	// Takes the write lock of the whole store, in a statement of its own: what the
 	// following statements read is then current. Plan: the one row, by primary key.
 	//

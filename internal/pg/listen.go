@@ -60,16 +60,20 @@ type listener struct {
 
 func (l *listener) run(ctx context.Context) {
 	log := klog.FromContext(ctx)
-	backoff := shortestBackoff
+	backoff, said := shortestBackoff, ""
 	for ctx.Err() == nil {
 		connected, err := l.listen(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if connected {
-			backoff = shortestBackoff
+			backoff, said = shortestBackoff, ""
 		}
-		log.Info("Lost the connection for notifications, connecting again", "err", err, "after", backoff)
+		err = Explain(err)
+		if why := err.Error(); why != said { // once for each reason, while there is no database
+			log.Info("No connection for notifications, connecting again", "reason", Detail(err))
+			said = why
+		}
 		select {
 		case <-ctx.Done():
 			return
