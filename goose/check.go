@@ -34,7 +34,11 @@ func Check(ctx context.Context, conn db.DBTX, queries *db.Queries) error {
 	if len(missing) > 0 {
 		return fmt.Errorf("%w: the owner of the schema must run `ark goose up --grant-to=ROLE` or: %s", ErrNoRights, abbreviate(missing))
 	}
-	return checkSchema(ctx, conn, queries)
+	newest, err := Latest()
+	if err != nil {
+		return err
+	}
+	return checkSchema(ctx, conn, queries, newest)
 }
 
 func checkServer(ctx context.Context, conn db.DBTX, queries *db.Queries) error {
@@ -53,11 +57,8 @@ func abbreviate(statements []string) string {
 	return strings.Join(statements, "; ") + more
 }
 
-func checkSchema(ctx context.Context, conn db.DBTX, queries *db.Queries) error {
-	latest, err := Latest()
-	if err != nil {
-		return err
-	}
+// checkSchema compares the schema with the newest migration that a binary knows.
+func checkSchema(ctx context.Context, conn db.DBTX, queries *db.Queries, newest int64) error {
 	version, err := queries.GetSchemaVersion(ctx, conn)
 	if missing(err) {
 		return fmt.Errorf("%w (it has none)", ErrTooOld)
@@ -65,15 +66,15 @@ func checkSchema(ctx context.Context, conn db.DBTX, queries *db.Queries) error {
 	if err != nil {
 		return fmt.Errorf("read the version of the schema: %w", err)
 	}
-	if version < latest {
-		return fmt.Errorf("%w (it has version %d, needed is %d)", ErrTooOld, version, latest)
+	if version < newest {
+		return fmt.Errorf("%w (it has version %d, needed is %d)", ErrTooOld, version, newest)
 	}
 	lowest, err := queries.GetLowestVersion(ctx, conn)
 	if err != nil {
 		return fmt.Errorf("read what the schema asks of a binary: %w", err)
 	}
-	if latest < lowest {
-		return fmt.Errorf("%w (it asks for version %d, this one knows %d)", ErrTooNew, lowest, latest)
+	if newest < lowest {
+		return fmt.Errorf("%w (it asks for version %d, this one knows %d)", ErrTooNew, lowest, newest)
 	}
 	return nil
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// defaultTimeout of `ark goose up`.
+const defaultTimeout = 5 * time.Minute
+
 // NewCommand is `ark goose`: what a DBA, or the chart's Job, runs.
 func NewCommand() *cobra.Command {
 	var d Database
@@ -18,13 +21,24 @@ func NewCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	d.AddFlags(cmd.PersistentFlags())
+	up := &cobra.Command{
+		Use: "up", Short: "Apply all migrations that are missing", Args: cobra.NoArgs,
+		Long: `Apply all migrations that are missing, each in a transaction. A database that cannot
+be connected to is waited for; a schema that is newer, and suits this version of ark,
+stays as it is. Any number of processes may do this at the same time.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return report(cmd, d.Up, "applied") },
+	}
+	up.Flags().DurationVar(&d.Timeout, "timeout", defaultTimeout, "how long to wait for a database that cannot be connected to; 0: not at all")
+	up.Flags().BoolVar(&d.Create, "create-database", false, "make the database if it does not exist; the role must have CREATEDB")
+	up.Flags().StringArrayVar(&d.GrantTo, "grant-to", nil, "role that the servers and workers work as, if it is another one: it gets the rights that they need in the schemas ark and observe; can be repeated")
 	cmd.AddCommand(
-		&cobra.Command{Use: "up", Short: "Apply all migrations that are missing", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return report(cmd, d.Up, "applied") }},
+		up,
 		&cobra.Command{Use: "down", Short: "Take the newest migration back, with the data that it holds", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return report(cmd, d.Down, "taken back") }},
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return report(cmd, Database{Source: d.Source}.Down, "taken back")
+			}},
 		&cobra.Command{Use: "status", Short: "List all migrations and when they were applied", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return list(cmd, d) }},
+			RunE: func(cmd *cobra.Command, _ []string) error { return list(cmd, Database{Source: d.Source}) }},
 	)
 	return cmd
 }

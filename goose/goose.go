@@ -7,15 +7,18 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 
+	"mckinsey.com/ark/gen/db"
 	"mckinsey.com/ark/internal/pg"
 )
 
@@ -54,6 +57,21 @@ type Status struct {
 // Database is a database to migrate.
 type Database struct {
 	pg.Source
+	// Timeout is how long to wait for a database that cannot be connected to; 0: not.
+	Timeout time.Duration
+	// Create makes the database if there is none, if the role may.
+	Create bool
+	// GrantTo are roles that get what servers and workers need, after the migrations.
+	GrantTo []string
+
+	migrations fs.FS // nil: those of this binary
+}
+
+func (d Database) files() fs.FS {
+	if d.migrations != nil {
+		return d.migrations
+	}
+	return files
 }
 
 // Up applies all migrations that the database at url lacks, as the method does.
@@ -67,12 +85,30 @@ func Down(ctx context.Context, url string) ([]Result, error) {
 }
 
 // Up applies all migrations that the database lacks. Processes that call it at the
-// same time wait for each other.
+// same time wait for each other. A schema that is newer stays as it is, unless it asks
+// for a newer binary: ErrTooNew.
 func (d Database) Up(ctx context.Context) ([]Result, error) {
 	var results []Result
-	err := d.withProvider(ctx, func(p *goose.Provider) error {
+	err := d.withProvider(ctx, func(conn *pgx.Conn, p *goose.Provider) error {
+		newest, err := latest(d.files())
+		if err != nil {
+			return err
+		}
+		if err := checkSchema(ctx, conn, db.New(), newest); errors.Is(err, ErrTooNew) {
+			return err
+		}
+		if err := checkGrantees(ctx, conn, d.GrantTo); err != nil {
+			return err
+		}
 		applied, err := p.Up(ctx)
 		results = resultsOf(applied)
+		var partial *goose.PartialError
+		if errors.As(err, &partial) {
+			results = resultsOf(partial.Applied)
+		}
+		for i := 0; err == nil && i < len(d.GrantTo); i++ {
+			err = grant(ctx, conn, d.GrantTo[i])
+		}
 		return err
 	})
 	if err != nil {
@@ -84,7 +120,7 @@ func (d Database) Up(ctx context.Context) ([]Result, error) {
 // Down takes the newest migration back, with the data that it holds.
 func (d Database) Down(ctx context.Context) ([]Result, error) {
 	var results []Result
-	err := d.withProvider(ctx, func(p *goose.Provider) error {
+	err := d.withProvider(ctx, func(_ *pgx.Conn, p *goose.Provider) error {
 		taken, err := p.Down(ctx)
 		if taken != nil {
 			results = resultsOf([]*goose.MigrationResult{taken})
@@ -100,7 +136,7 @@ func (d Database) Down(ctx context.Context) ([]Result, error) {
 // List returns all migrations that this binary knows, oldest first.
 func (d Database) List(ctx context.Context) ([]Status, error) {
 	var all []Status
-	err := d.withProvider(ctx, func(p *goose.Provider) error {
+	err := d.withProvider(ctx, func(_ *pgx.Conn, p *goose.Provider) error {
 		found, err := p.Status(ctx)
 		for _, s := range found {
 			all = append(all, Status{Name: s.Source.Path, Applied: s.AppliedAt})
@@ -114,7 +150,9 @@ func (d Database) List(ctx context.Context) ([]Status, error) {
 }
 
 // Latest is the newest version that this binary knows.
-func Latest() (int64, error) {
+func Latest() (int64, error) { return latest(files) }
+
+func latest(files fs.FS) (int64, error) {
 	sources, err := fs.Glob(files, "*.sql")
 	if err != nil {
 		return 0, fmt.Errorf("list migrations: %w", err)
@@ -130,25 +168,40 @@ func Latest() (int64, error) {
 	return latest, nil
 }
 
-func (d Database) withProvider(ctx context.Context, f func(*goose.Provider) error) error {
-	config, err := d.Config()
+// withProvider runs f with a connection, and with goose, which makes its own.
+func (d Database) withProvider(ctx context.Context, f func(*pgx.Conn, *goose.Provider) error) error {
+	conn, err := d.connect(ctx)
 	if err != nil {
 		return err
 	}
-	config.RuntimeParams["application_name"] = "goose"
-	conn := stdlib.OpenDB(*config)
-	defer func() { _ = conn.Close() }()
-	if _, err := conn.ExecContext(ctx, schemas); err != nil && !raced(err) {
-		return fmt.Errorf("create schemas ark and observe (or have them created for this role): %w", err)
+	defer func() { _ = conn.Close(ctx) }() // all was committed, or not
+	config := conn.Config()
+	pool := stdlib.OpenDB(*config)
+	defer func() { _ = pool.Close() }()
+	if _, err := pool.ExecContext(ctx, schemas); err != nil && !raced(err) {
+		return explainSchemas(err, config)
 	}
-	p, err := provider(conn)
+	p, err := provider(pool, d.files())
 	if err != nil {
 		return fmt.Errorf("prepare migrations: %w", err)
 	}
-	return f(p)
+	if err = f(conn, p); code(err) == noRight {
+		return fmt.Errorf("role %q lacks a right (the role that migrates must own the schemas ark and observe and all that is in them): %w", config.User, err)
+	}
+	return err
 }
 
-func provider(conn *sql.DB) (*goose.Provider, error) {
+// explainSchemas says what a DBA can do for a role that may not create the schemas.
+func explainSchemas(err error, config *pgx.ConnConfig) error {
+	if code(err) != noRight {
+		return fmt.Errorf("create schemas ark and observe: %w", err)
+	}
+	role := pg.Quote(config.User)
+	return fmt.Errorf("role %q may not create the schemas ark and observe in database %q; run: GRANT CREATE ON DATABASE %s TO %s, or there: CREATE SCHEMA ark AUTHORIZATION %s; CREATE SCHEMA observe AUTHORIZATION %s: %w",
+		config.User, nameOf(config), pg.Quote(nameOf(config)), role, role, role, err)
+}
+
+func provider(conn *sql.DB, files fs.FS) (*goose.Provider, error) {
 	// A table, not a session's advisory lock, which a transaction pooler would lose.
 	locker, err := lock.NewPostgresTableLocker(lock.WithTableName(lockTable), lock.WithTableLockTimeout(lockRetry, lockRetries))
 	if err != nil {

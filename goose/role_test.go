@@ -2,11 +2,13 @@ package goose_test
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"k8s.io/klog/v2"
 )
 
 // testRole is a role of a test's own.
@@ -23,11 +25,7 @@ func newRole(t *testing.T, admin, suffix string) testRole {
 	r := testRole{name: "role_of" + strings.ReplaceAll(u.Path, "/", "_") + suffix}
 	run(t, admin, "CREATE ROLE "+r.name+" LOGIN PASSWORD 'secret'")
 	t.Cleanup(func() {
-		conn, err := pgx.Connect(context.Background(), admin)
-		if err != nil {
-			t.Fatalf("connect to drop the role: %v", err)
-		}
-		defer func() { _ = conn.Close(context.Background()) }()
+		conn := connectLate(t, admin)
 		if _, err := conn.PgConn().Exec(context.Background(), "DROP OWNED BY "+r.name+"; DROP ROLE "+r.name).ReadAll(); err != nil {
 			t.Errorf("drop the role: %v", err)
 		}
@@ -36,3 +34,28 @@ func newRole(t *testing.T, admin, suffix string) testRole {
 	r.url = u.String()
 	return r
 }
+
+// connectLate connects while a test is being cleaned up.
+func connectLate(t *testing.T, admin string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), admin)
+	if err != nil {
+		t.Fatalf("connect to clean up: %v", err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// logLines is a logger whose lines a test waits for.
+type logLines chan string
+
+func (l logLines) Init(klog.RuntimeInfo)  {}
+func (l logLines) Enabled(level int) bool { return level == 0 }
+func (l logLines) Info(_ int, message string, values ...any) {
+	l <- fmt.Sprint(append([]any{message}, values...)...)
+}
+func (l logLines) Error(err error, message string, values ...any) {
+	l.Info(0, message, append(values, err)...)
+}
+func (l logLines) WithValues(...any) klog.LogSink { return l }
+func (l logLines) WithName(string) klog.LogSink   { return l }
