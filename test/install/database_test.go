@@ -2,6 +2,7 @@ package install_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -62,6 +63,8 @@ func startDatabase(t *testing.T, i *installation) *database {
 	}
 	d.password, _ = u.User.Password()
 	d.line = process.NewLine(t, net.JoinHostPort(os.Getenv("NODE_IP"), "0"), func() (string, string) { return "tcp", u.Host })
+	// The role of the documented command line.
+	d.exec(t, "postgres", fmt.Sprintf("CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '%s'", d.password))
 	i.outside(t, namespace, "postgresql", 5432, d.line.Port())
 	return d
 }

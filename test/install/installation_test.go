@@ -68,7 +68,7 @@ func begin(t *testing.T) *installation {
 func (i *installation) diagnose() string {
 	var all []string
 	for _, args := range [][]string{
-		{"get", "pods,jobs,services,endpointslices,apiservices", "-n", namespace, "-o", "wide"},
+		{"get", "pods,jobs,services,endpointslices", "-n", namespace, "-o", "wide"},
 		{"get", "events", "-n", namespace, "--sort-by=.lastTimestamp"},
 		{"logs", "-n", namespace, "-l", "app.kubernetes.io/name=ark", "--tail=30", "--prefix", "--all-containers"},
 	} {
