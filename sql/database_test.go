@@ -19,6 +19,17 @@ func connect(t *testing.T, url string) *pgx.Conn {
 	return conn
 }
 
+// connectLate connects while a test is being cleaned up.
+func connectLate(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), url)
+	if err != nil {
+		t.Fatalf("connect to clean up: %v", err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
 // run executes any number of statements, as psql would.
 func run(t *testing.T, url, statements string) {
 	t.Helper()

@@ -131,9 +131,18 @@ func plannerConn(t *testing.T) *pgx.Conn {
 
 func explain(t *testing.T, conn *pgx.Conn, name, statement string) string {
 	t.Helper()
+	plan, err := tryExplain(t, conn, name, statement)
+	if err != nil {
+		t.Fatalf("explain %s: %v", name, err)
+	}
+	return plan
+}
+
+func tryExplain(t *testing.T, conn *pgx.Conn, name, statement string) (string, error) {
+	t.Helper()
 	prepared, err := conn.Prepare(t.Context(), name, statement)
 	if err != nil {
-		t.Fatalf("prepare %s: %v", name, err)
+		return "", err
 	}
 	call := pgx.Identifier{name}.Sanitize()
 	if n := len(prepared.ParamOIDs); n > 0 {
@@ -141,13 +150,13 @@ func explain(t *testing.T, conn *pgx.Conn, name, statement string) string {
 	}
 	rows, err := conn.Query(t.Context(), strings.Replace(readFile(t, "verify/explain.sql"), "{statement}", call, 1), pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
-		t.Fatalf("explain %s: %v", name, err)
+		return "", err
 	}
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		t.Fatalf("explain %s: %v", name, err)
+		return "", err
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return strings.Join(lines, "\n") + "\n", nil
 }
 
 var statementStart = regexp.MustCompile(`(?m)^-- name: (\w+) :(\w+)\n((?:--.*\n)*)`)
