@@ -46,6 +46,9 @@ func plan(now time.Time, m material, want terms, trusted bool) action {
 	if at := due(m.authorities[newest].certificate); !now.Before(at) {
 		return action{step: addAuthority, why: fmt.Sprintf("the newest was due at %s", at.Format(time.RFC3339))}
 	}
+	if longer(m.authorities[newest].certificate, authorityLives*want.lifetime) {
+		return action{step: addAuthority, why: "the newest is valid longer than it may be"}
+	}
 	if why := m.fault(now, want); why != "" {
 		signer := newest
 		if older := m.newest(newest); !trusted && older >= 0 {
@@ -74,7 +77,16 @@ func (m material) fault(now time.Time, want terms) string {
 	if at := due(m.serving); !now.Before(at) {
 		return fmt.Sprintf("it was due at %s", at.Format(time.RFC3339))
 	}
+	if longer(m.serving, want.lifetime) {
+		return "it is valid longer than it may be"
+	}
 	return ""
+}
+
+// longer says that a certificate was made to live longer than is wanted now: who
+// shortens the lifetime does not wait for the end of the old one.
+func longer(c *x509.Certificate, lifetime time.Duration) bool {
+	return c.NotAfter.Sub(c.NotBefore) > lifetime+skew(lifetime)+time.Second // the times in it are whole seconds
 }
 
 // due is when a certificate has lived two thirds of its life.

@@ -11,6 +11,27 @@ var (
 	want  = terms{hosts: []string{"ark-server.ark-system.svc"}, lifetime: 90 * 24 * time.Hour}
 )
 
+// TestShorter: once lifetimes are shortened, everything is made anew, and then no more.
+func TestShorter(t *testing.T) {
+	m := made(t, dated{0, action{step: addAuthority}}, dated{0, action{step: issueServing}})
+	short := terms{hosts: want.hosts, lifetime: time.Minute}
+	var steps []step
+	for range 10 {
+		a := plan(start, m, short, true)
+		if a.step == keep {
+			break
+		}
+		steps = append(steps, a.step)
+		var err error
+		if m, err = a.do(m, start, short); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(steps) != 2 || steps[0] != addAuthority || steps[1] != issueServing || m.serving.NotAfter.Sub(start) != time.Minute {
+		t.Errorf("done were %v, the certificate is valid until %s", steps, m.serving.NotAfter)
+	}
+}
+
 // made is the material that a list of steps leads to, each at its time.
 func made(t *testing.T, steps ...dated) material {
 	t.Helper()
@@ -40,9 +61,12 @@ func TestPlan(t *testing.T) {
 		spoil     func(*material)
 		at        time.Duration
 		trusted   bool
+		lifetime  time.Duration // 0: as they were made
 		step      step
 		authority int
 	}{
+		"shorter lives are wanted":        {steps: first, at: day, trusted: true, lifetime: 30 * day, step: addAuthority},
+		"longer lives are wanted":         {steps: first, at: day, trusted: true, lifetime: 900 * day},
 		"nothing yet":                     {step: addAuthority},
 		"an authority alone":              {steps: first[:1], step: issueServing},
 		"all is well":                     {steps: first, at: 59 * day, trusted: true},
@@ -71,7 +95,11 @@ func TestPlan(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(&m)
 			}
-			got := plan(start.Add(c.at), m, want, c.trusted)
+			of := want
+			if c.lifetime != 0 {
+				of.lifetime = c.lifetime
+			}
+			got := plan(start.Add(c.at), m, of, c.trusted)
 			if got.step != c.step || got.authority != c.authority {
 				t.Errorf("planned step %d of authority %d (%s), want %d of %d", got.step, got.authority, got.why, c.step, c.authority)
 			}
