@@ -60,7 +60,7 @@ func (h *health) ready(r *http.Request) error {
 // serve answers what is waited for, and why: whoever looks after the process reads it.
 func (h *health) serve(w http.ResponseWriter, r *http.Request) {
 	if err := h.ready(r); err != nil {
-		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+		http.Error(w, "not ready: "+err.Error(), http.StatusInternalServerError) // as the API server says it: clients show the text
 		return
 	}
 	_, _ = fmt.Fprintln(w, "ok") // nobody may be listening any more

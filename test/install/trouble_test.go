@@ -44,7 +44,7 @@ func (i *installation) unready(t *testing.T, want string) {
 	t.Helper()
 	i.eventually(t, "readiness says "+want, func() error {
 		pod := strings.TrimPrefix(i.pods(t)[0], "pod/")
-		_, err := i.Try("", "get", "--raw", fmt.Sprintf("/api/v1/namespaces/%s/pods/https:%s:6443/proxy/readyz", namespace, pod))
+		_, err := i.Try("", "get", "--raw", fmt.Sprintf("/api/v1/namespaces/%s/pods/http:%s:8081/proxy/readyz", namespace, pod))
 		if err == nil {
 			return fmt.Errorf("it is ready")
 		}
