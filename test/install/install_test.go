@@ -115,7 +115,8 @@ const etcdHead = `# Install Ark
 
 Written by a test (` + "`make transcript`" + `): the real helm installs the chart into a real control
 plane, whose node runs the Pods as processes. The namespace enforces the restricted
-profile of Pod Security. There are two configurations with the same API.
+profile of Pod Security. The model is a scripted one, behind a Service. There are two
+configurations with the same API.
 
 ## In the cluster's own storage
 
