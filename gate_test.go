@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"mckinsey.com/ark/internal/pg"
 	"mckinsey.com/ark/internal/pgtest"
+	"mckinsey.com/ark/test/process"
 )
 
 // TestGate has a database mended step by step: each reason is logged once, is what
@@ -30,7 +30,7 @@ func TestGate(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "password")
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	lines := make(logLines, 100)
+	lines := make(process.LogLines, 100)
 	ctx = klog.NewContext(ctx, klog.New(lines))
 	pool, err := pg.Source{URL: u.String(), PasswordFile: file}.NewPool(ctx, pg.Options{})
 	if err != nil {
@@ -81,17 +81,3 @@ func replaceFile(t *testing.T, path, content string) {
 		t.Fatal(err)
 	}
 }
-
-// logLines is a logger whose lines a test waits for.
-type logLines chan string
-
-func (l logLines) Init(klog.RuntimeInfo)  {}
-func (l logLines) Enabled(level int) bool { return level == 0 }
-func (l logLines) Info(_ int, message string, values ...any) {
-	l <- fmt.Sprint(append([]any{message}, values...)...)
-}
-func (l logLines) Error(err error, message string, values ...any) {
-	l.Info(0, message, append(values, err)...)
-}
-func (l logLines) WithValues(...any) klog.LogSink { return l }
-func (l logLines) WithName(string) klog.LogSink   { return l }

@@ -1,10 +1,6 @@
 package goose
 
-import (
-	"errors"
-
-	"github.com/jackc/pgx/v5/pgconn"
-)
+import "mckinsey.com/ark/internal/pg"
 
 // SQLSTATEs that count here.
 const (
@@ -17,18 +13,10 @@ const (
 	rowExists      = "23505" // in the catalog: another process was faster
 )
 
-func code(err error) string {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
-}
-
 // raced tells that another process created the schemas at the same moment:
 // what was wanted is there.
-func raced(err error) bool { return code(err) == schemaExists || code(err) == rowExists }
+func raced(err error) bool { return pg.Code(err) == schemaExists || pg.Code(err) == rowExists }
 
 // missing tells that the table asked for is not there, as in a database that was
 // never migrated.
-func missing(err error) bool { return code(err) == noTable }
+func missing(err error) bool { return pg.Code(err) == noTable }

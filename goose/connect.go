@@ -51,7 +51,7 @@ func (d Database) connect(ctx context.Context) (*pgx.Conn, error) {
 // mayPass tells errors of connecting that waiting may mend: also a password that is
 // refused, which may be on its way, and a file that is not mounted yet.
 func mayPass(err error) bool {
-	return pg.IsUnavailable(err) || errors.Is(err, fs.ErrNotExist) || code(err) == databaseInUse
+	return pg.IsUnavailable(err) || errors.Is(err, fs.ErrNotExist) || pg.Code(err) == databaseInUse
 }
 
 func (d Database) try(ctx context.Context) (*pgx.Conn, error) {
@@ -60,7 +60,7 @@ func (d Database) try(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
-	if d.Create && code(err) == noDatabase {
+	if d.Create && pg.Code(err) == noDatabase {
 		if err := create(ctx, config); err != nil {
 			return nil, err
 		}
@@ -104,7 +104,7 @@ func create(ctx context.Context, config *pgx.ConnConfig) error {
 	}
 	defer func() { _ = conn.Close(ctx) }() // what was to be done, is done
 	err = admin.CreateDatabase(ctx, conn, name)
-	switch code(err) {
+	switch pg.Code(err) {
 	case databaseExists, rowExists:
 		return nil
 	case noRight:
@@ -127,7 +127,7 @@ func connectMaintenance(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn,
 			return conn, nil
 		}
 		failed = err
-		if c := code(err); c != noDatabase && c != noRight {
+		if c := pg.Code(err); c != noDatabase && c != noRight {
 			break // it is not about the database
 		}
 	}

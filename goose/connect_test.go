@@ -17,6 +17,7 @@ import (
 	"mckinsey.com/ark/goose"
 	"mckinsey.com/ark/internal/pg"
 	"mckinsey.com/ark/internal/pgtest"
+	"mckinsey.com/ark/test/process"
 )
 
 // patience is what is waited for what must happen; it decides nothing.
@@ -29,7 +30,7 @@ func TestUpWaits(t *testing.T) {
 	r := newRole(t, admin, "")
 	run(t, admin, "GRANT CREATE ON DATABASE "+databaseOf(t, admin)+" TO "+r.name+"; ALTER ROLE "+r.name+" NOLOGIN")
 	file := filepath.Join(t.TempDir(), "password")
-	lines := make(logLines, 100)
+	lines := make(process.LogLines, 100)
 	ctx, cancel := context.WithTimeout(klog.NewContext(context.Background(), klog.New(lines)), patience)
 	defer cancel()
 	ended := make(chan error, 1)

@@ -185,7 +185,7 @@ func (d Database) withProvider(ctx context.Context, f func(*pgx.Conn, *goose.Pro
 	if err != nil {
 		return fmt.Errorf("prepare migrations: %w", err)
 	}
-	if err = f(conn, p); code(err) == noRight {
+	if err = f(conn, p); pg.Code(err) == noRight {
 		return fmt.Errorf("role %q lacks a right (the role that migrates must own the schemas ark and observe and all that is in them): %w", config.User, err)
 	}
 	return err
@@ -193,7 +193,7 @@ func (d Database) withProvider(ctx context.Context, f func(*pgx.Conn, *goose.Pro
 
 // explainSchemas says what a DBA can do for a role that may not create the schemas.
 func explainSchemas(err error, config *pgx.ConnConfig) error {
-	if code(err) != noRight {
+	if pg.Code(err) != noRight {
 		return fmt.Errorf("create schemas ark and observe: %w", err)
 	}
 	role := pg.Quote(config.User)

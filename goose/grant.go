@@ -55,7 +55,7 @@ func grant(ctx context.Context, conn *pgx.Conn, role string) error {
 		left, err = queries.ListMissingGrants(ctx, conn, role, schemas)
 	}
 	switch {
-	case err != nil && code(err) != noRight:
+	case err != nil && pg.Code(err) != noRight:
 		return fmt.Errorf("give rights to role %q: %w", role, err)
 	case err != nil || len(left) > 0:
 		return mayNotGrant(ctx, conn, role, schemas, err)

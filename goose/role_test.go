@@ -2,13 +2,11 @@ package goose_test
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"k8s.io/klog/v2"
 )
 
 // testRole is a role of a test's own.
@@ -45,17 +43,3 @@ func connectLate(t *testing.T, admin string) *pgx.Conn {
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return conn
 }
-
-// logLines is a logger whose lines a test waits for.
-type logLines chan string
-
-func (l logLines) Init(klog.RuntimeInfo)  {}
-func (l logLines) Enabled(level int) bool { return level == 0 }
-func (l logLines) Info(_ int, message string, values ...any) {
-	l <- fmt.Sprint(append([]any{message}, values...)...)
-}
-func (l logLines) Error(err error, message string, values ...any) {
-	l.Info(0, message, append(values, err)...)
-}
-func (l logLines) WithValues(...any) klog.LogSink { return l }
-func (l logLines) WithName(string) klog.LogSink   { return l }

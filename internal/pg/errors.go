@@ -56,7 +56,7 @@ func unavailableCode(code string) bool {
 // IsConflict tells whether err says that the transaction ran into another one
 // (deadlock, serialization, lock timeout) and may succeed when repeated.
 func IsConflict(err error) bool {
-	switch code(err) {
+	switch Code(err) {
 	case "40001", "40P01", "55P03":
 		return true
 	}
@@ -64,12 +64,12 @@ func IsConflict(err error) bool {
 }
 
 // IsTimeout tells whether the server cancelled the statement because it took too long.
-func IsTimeout(err error) bool { return code(err) == "57014" }
+func IsTimeout(err error) bool { return Code(err) == "57014" }
 
 // IsRefused tells whether the server refused the values themselves: bad
 // encoding, a violated constraint, a value out of range. Repeating does not help.
 func IsRefused(err error) bool {
-	c := code(err)
+	c := Code(err)
 	return strings.HasPrefix(c, "22") || strings.HasPrefix(c, "23") || strings.HasPrefix(c, "54")
 }
 
@@ -93,7 +93,8 @@ func IsFatal(err error) bool {
 	return err != nil
 }
 
-func code(err error) string {
+// Code is the SQLSTATE that the server gave to err, or the empty string.
+func Code(err error) string {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
 		return e.Code

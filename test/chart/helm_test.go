@@ -18,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
+
+	"mckinsey.com/ark/test/process"
 )
 
 const (
@@ -27,16 +29,7 @@ const (
 )
 
 // programs is the folder of helm, kubectl and a control plane, built once.
-var programs = sync.OnceValues(func() (string, error) {
-	command := exec.Command("./binaries.sh", "cluster")
-	command.Dir = filepath.Join("..", "cluster")
-	command.Stderr = os.Stderr
-	out, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("build helm and the control plane: %w", err)
-	}
-	return strings.TrimSpace(string(out)), nil
-})
+var programs = sync.OnceValues(func() (string, error) { return process.Programs("cluster") })
 
 func program(t testing.TB, name string) string {
 	t.Helper()

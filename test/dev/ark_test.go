@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -43,14 +42,11 @@ func run(m *testing.M) (int, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build ark: %w\n%s", err, out)
 	}
-	tools := exec.Command("./binaries.sh")
-	tools.Dir = filepath.Join("..", "cluster")
-	tools.Stderr = os.Stderr
-	out, err := tools.Output()
+	tools, err := process.Programs()
 	if err != nil {
-		return 0, fmt.Errorf("build kubectl: %w", err)
+		return 0, err
 	}
-	programs.kubectl = filepath.Join(strings.TrimSpace(string(out)), "kubectl")
+	programs.kubectl = filepath.Join(tools, "kubectl")
 	return m.Run(), nil
 }
 

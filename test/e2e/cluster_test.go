@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"mckinsey.com/ark/test/kubectl"
+	proc "mckinsey.com/ark/test/process"
 )
 
 // namespace that Ark lives in.
@@ -41,14 +42,10 @@ func TestMain(m *testing.M) {
 }
 
 func build(m *testing.M) (int, error) {
-	tools := exec.Command("./binaries.sh", "cluster")
-	tools.Dir = filepath.Join("..", "cluster")
-	tools.Stderr = os.Stderr
-	out, err := tools.Output()
-	if err != nil {
-		return 0, fmt.Errorf("build the control plane: %w", err)
+	var err error
+	if programs.dir, err = proc.Programs("cluster"); err != nil {
+		return 0, err
 	}
-	programs.dir = strings.TrimSpace(string(out))
 	dir, err := os.MkdirTemp("", "ark-e2e-")
 	if err != nil {
 		return 0, fmt.Errorf("make a folder for the program: %w", err)
@@ -181,13 +178,24 @@ current-context: x
 // aggregate has the cluster's API server send the group to a port of this machine.
 func (c *cluster) aggregate(t testing.TB, port int) {
 	t.Helper()
-	manifests := fmt.Sprintf(`apiVersion: v1
+	c.Run(t, externalService("ark-server", port)+apiServiceManifests(port, c.backend.pem), "apply", "-f", "-")
+}
+
+// externalService leads to a port of this machine.
+func externalService(name string, port int) string {
+	return fmt.Sprintf(`apiVersion: v1
 kind: Service
-metadata: {name: ark-server, namespace: %s}
+metadata: {name: %s, namespace: %s}
 spec: {type: ExternalName, externalName: localhost, ports: [{port: %d}]}
-`, namespace, port)
+`, name, namespace, port)
+}
+
+// apiServiceManifests have the cluster send the group to a port of the Service ark-server,
+// whose certificate is signed by an authority; nil: none is trusted yet, as in the chart.
+func apiServiceManifests(port int, authority []byte) string {
+	var all strings.Builder
 	for _, version := range []string{"v1alpha1", "v1prealpha1"} {
-		manifests += fmt.Sprintf(`---
+		fmt.Fprintf(&all, `---
 apiVersion: apiregistration.k8s.io/v1
 kind: APIService
 metadata: {name: %s.ark.mckinsey.com}
@@ -197,10 +205,12 @@ spec:
   groupPriorityMinimum: 1000
   versionPriority: 15
   service: {name: ark-server, namespace: %s, port: %d}
-  caBundle: %s
-`, version, version, namespace, port, base64.StdEncoding.EncodeToString(c.backend.pem))
+`, version, version, namespace, port)
+		if authority != nil {
+			fmt.Fprintf(&all, "  caBundle: %s\n", base64.StdEncoding.EncodeToString(authority))
+		}
 	}
-	c.Run(t, manifests, "apply", "-f", "-")
+	return all.String()
 }
 
 // available waits until the cluster's API server reaches Ark's.

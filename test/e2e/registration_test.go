@@ -98,14 +98,6 @@ func making(t testing.TB, service string) []string {
 		"--certificate-hosts", service + "." + namespace + ".svc", "--certificate-lifetime", madeLifetime.String()}
 }
 
-func externalService(name string, port int) string {
-	return fmt.Sprintf(`apiVersion: v1
-kind: Service
-metadata: {name: %s, namespace: %s}
-spec: {type: ExternalName, externalName: localhost, ports: [{port: %d}]}
-`, name, namespace, port)
-}
-
 func (c *cluster) jsonpath(t testing.TB, object, path string) string {
 	t.Helper()
 	return c.Run(t, "", "get", object, "-o", "jsonpath="+path)
@@ -263,7 +255,7 @@ func TestRegistrationServer(t *testing.T) {
 	i := install(t, c, apart)
 	ports := []int{freePort(t), freePort(t)}
 	balance := newBalancer(t, ports...).Port()
-	c.Run(t, externalService("ark-server", balance)+untrusted(balance), "apply", "--server-side", "--field-manager=helm", "-f", "-")
+	c.Run(t, externalService("ark-server", balance)+apiServiceManifests(balance, nil), "apply", "--server-side", "--field-manager=helm", "-f", "-")
 	replicas := []*process{i.registering(t, ports[0], balance)}
 	c.available(t)
 	first := c.made(t, "tls.crt")
@@ -303,25 +295,6 @@ func TestRegistrationServer(t *testing.T) {
 func authorities(t testing.TB, text []byte) []*x509.Certificate {
 	t.Helper()
 	return must(certutil.ParseCertsPEM(text))(t)
-}
-
-// untrusted are the APIServices of the chart, to a port.
-func untrusted(port int) string {
-	var all strings.Builder
-	for _, version := range []string{"v1alpha1", "v1prealpha1"} {
-		fmt.Fprintf(&all, `---
-apiVersion: apiregistration.k8s.io/v1
-kind: APIService
-metadata: {name: %s.ark.mckinsey.com}
-spec:
-  group: ark.mckinsey.com
-  version: %s
-  groupPriorityMinimum: 1000
-  versionPriority: 15
-  service: {name: ark-server, namespace: %s, port: %d}
-`, version, version, namespace, port)
-	}
-	return all.String()
 }
 
 // registering starts a server that makes its certificate and registers itself.

@@ -89,11 +89,7 @@ func (c *cluster) serveWebhooks(t *testing.T, port int) (stop func()) {
 // machine, and returns when it does.
 func (c *cluster) registerWebhooks(t testing.TB, port int) {
 	t.Helper()
-	c.Run(t, fmt.Sprintf(`apiVersion: v1
-kind: Service
-metadata: {name: ark-webhooks, namespace: %s}
-spec: {type: ExternalName, externalName: localhost, ports: [{port: %d}]}
-`, namespace, port), "apply", "-f", "-")
+	c.Run(t, externalService("ark-webhooks", port), "apply", "-f", "-")
 	manifest := string(must(os.ReadFile("../../chart/files/webhooks.yaml"))(t))
 	manifest = strings.ReplaceAll(manifest, "port: 443", fmt.Sprintf("port: %d", port))
 	manifest = strings.ReplaceAll(manifest, "  clientConfig:\n", "  clientConfig:\n    caBundle: "+base64.StdEncoding.EncodeToString(c.backend.pem)+"\n")

@@ -10,11 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"mckinsey.com/ark/test/process"
 )
 
 const (
@@ -22,7 +23,6 @@ const (
 	// it does not where that cannot be had.
 	insideVariable  = "ARK_INSTALL_TEST_INSIDE"
 	skippedVariable = "ARK_INSTALL_TEST_SKIPPED"
-	imagesVariable  = "ARK_INSTALL_TEST_IMAGES"
 	// cannotRun is the exit code of a cluster that cannot be made on this machine.
 	cannotRun = 77
 )
@@ -43,12 +43,9 @@ func TestMain(m *testing.M) {
 // runInside runs this very program again, beside a control plane in a network of
 // its own, with the images of the program that it tests.
 func runInside(m *testing.M) (int, error) {
-	binaries := exec.Command("./binaries.sh", "cluster")
-	binaries.Dir = filepath.Join("..", "cluster")
-	binaries.Stderr = os.Stderr
-	out, err := binaries.Output()
+	programs, err := process.Programs("cluster")
 	if err != nil {
-		return 0, fmt.Errorf("build the control plane: %w", err)
+		return 0, err
 	}
 	images, err := os.MkdirTemp("", "ark-images-")
 	if err != nil {
@@ -63,9 +60,9 @@ func runInside(m *testing.M) (int, error) {
 		return 0, fmt.Errorf("find this program: %w", err)
 	}
 	args := append([]string{"run", "--images", images, "--", self}, os.Args[1:]...)
-	cmd := exec.Command(filepath.Join(strings.TrimSpace(string(out)), "cluster"), args...)
+	cmd := exec.Command(filepath.Join(programs, "cluster"), args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), insideVariable+"=1", imagesVariable+"="+images)
+	cmd.Env = append(os.Environ(), insideVariable+"=1")
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {

@@ -38,7 +38,6 @@ type instance struct {
 	id       string
 	cmd      *exec.Cmd
 	exited   chan struct{} // of the current process
-	unwell   bool          // a probe has had it killed
 }
 
 func newInstance(p *pod, spec *corev1.Container) *instance {
@@ -191,7 +190,7 @@ func (c *instance) start(log *os.File) error {
 		if c.state.Terminated != nil {
 			c.last = c.state
 		}
-		c.cmd, c.exited, c.unwell = cmd, make(chan struct{}), false
+		c.cmd, c.exited = cmd, make(chan struct{})
 		c.id = "process://" + strconv.Itoa(cmd.Process.Pid)
 		c.state = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}}
 		c.started, c.ready = c.spec.StartupProbe == nil, c.spec.StartupProbe == nil && c.spec.ReadinessProbe == nil
